@@ -1,0 +1,56 @@
+"""Status codes of a calculation, and the few exceptions and warnings that a caller may want to catch."""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """How a calculation ended. Arrays of statuses hold these integers; `Status(code).message` explains one."""
+
+    OK = 0
+    NOT_FINITE = 1
+    RESIDUAL_TOO_LARGE = 2
+    EDGES_NOT_CONVERGED = 3
+    GAP_CLOSED = 4
+    MESH_TOO_COARSE = 5
+    LABEL_NOT_ESTABLISHED = 6
+    LABEL_CONFLICT = 7
+    ABSENT = 8
+
+    @property
+    def message(self) -> str:
+        """One full sentence that says what happened and what to do."""
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Status.OK: "The result passed its checks.",
+    Status.NOT_FINITE: "The matrix or its eigenvalues are not finite: look for NaN or infinity in the model's parameters.",
+    Status.RESIDUAL_TOO_LARGE: "The eigenvectors do not satisfy H v = E v to the working precision.",
+    Status.EDGES_NOT_CONVERGED: "The band edges still moved in the last refinement of k: raise `max_refinements`.",
+    Status.GAP_CLOSED: "The band group touches or overlaps its neighbours, so it has no Chern number of its own.",
+    Status.MESH_TOO_COARSE: "A plaquette flux is too close to ±π, or a link too short, even on the finest mesh that was tried.",
+    Status.LABEL_NOT_ESTABLISHED: "Neither the Berry flux nor the Středa slope could certify the Chern number of this gap.",
+    Status.LABEL_CONFLICT: "The Berry flux and the Středa slope of this gap disagree, so no label is given.",
+    Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",
+}
+
+
+class CalculationError(RuntimeError):
+    """A calculation did not succeed and the caller asked for an exception (`throw=True`)."""
+
+    def __init__(self, status: Status, where: str = ""):
+        """Keep `status`; `where` names the place, such as the flux and k that failed."""
+        self.status = status
+        super().__init__(f"{where + ': ' if where else ''}{status.message}")
+
+
+class RunFileError(ValueError):
+    """A run file is not valid. The message lists every mistake with its line."""
+
+
+class StoreError(RuntimeError):
+    """A store cannot be opened, written, or belongs to another run file."""
+
+
+class PrecisionWarning(UserWarning):
+    """JAX's 64-bit mode is off, so the calculation runs in single precision."""

@@ -1,0 +1,132 @@
+"""Tight binding in a field: Bloch's phase factor becomes an irrep of the magnetic translation group.
+
+    H(k) = Σ_h t_h exp(2πi (p/q) area_h) E_ij ⊗ D_k(R_h)  +  Hermitian conjugate  +  on-site terms
+
+with D_k of `magnetic.translations` and the areas of `magnetic.gauge`. At zero flux D_k(R) = exp(2πi k·R).
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Int
+
+from hofstadter._checks import as_integer
+from hofstadter.flux import Flux, FluxLike
+from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.magnetic import gauge, translations
+from hofstadter.models.tight_binding import TightBinding
+
+
+class TightBindingProblem(AbstractMagneticBlochProblem):
+    """A tight-binding model at flux p/q. The basis is (cell m along a2, orbital), m slowest.
+
+    Attributes:
+        model: The zero-field model.
+        p: Numerator of the flux, may be traced.
+        q: Denominator of the flux, may be traced; at most `cells`.
+        cells: Copies of the primitive cell in the matrix; cells ≥ q are padding, decoupled and above all bands.
+    """
+
+    model: TightBinding
+    p: Int[Array, ""]
+    q: Int[Array, ""]
+    cells: int = eqx.field(static=True)
+
+    @property
+    def vectors(self) -> Float[Array, "2 2"]:
+        """Primitive vectors a1, a2 as rows."""
+        return self.model.vectors
+
+    @property
+    def basis_size(self) -> int:
+        """Rows of the matrix."""
+        return self.cells * self.model.orbitals
+
+    @property
+    def bands(self) -> Int[Array, ""]:
+        """q times the number of orbitals."""
+        return self.q * self.model.orbitals
+
+    @property
+    def site_positions(self) -> Float[Array, "basis 2"]:
+        """Positions, in units of a1 and a2, of all orbitals of the magnetic cell, in the order of the basis."""
+        cell = jnp.stack([jnp.zeros(self.cells), jnp.arange(self.cells)], axis=-1).astype(self.model.positions.dtype)
+        return (cell[:, None, :] + self.model.positions[None, :, :]).reshape(-1, 2)
+
+    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
+        """H(k) for one momentum or a batch of them."""
+        k = jnp.asarray(k).astype(self.model.positions.dtype)
+        return jnp.vectorize(self._matrix, signature="(d)->(n,n)")(k)
+
+    def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        model, n = self.model, self.model.orbitals
+        real = model.positions.dtype
+        rows = jnp.arange(self.cells)
+        inside = rows < self.q
+        target, source, translation = _hop_arrays(model)
+        column, turns = translations.irrep(translation, self.p, self.q, k, self.cells)
+        area = gauge.peierls_area(model.positions[target], model.positions[source], translation)
+        turns = turns + (self.p * area / self.q)[:, None]
+        values = jnp.where(inside, model.amplitudes[:, None] * translations.turns_to_phase(turns), 0)
+        column = jnp.where(inside, column, rows)
+        # Real and imaginary parts go in apart: 128-bit scatters run serially on GPUs.
+        index = (rows * n + target[:, None], column * n + source[:, None])
+        empty = jnp.zeros((self.basis_size, self.basis_size), real)
+        half = jax.lax.complex(empty.at[index].add(values.real), empty.at[index].add(values.imag))
+        padding = 2 * model.norm_bound() + 1
+        diagonal = jnp.where(inside[:, None], model.onsite, padding).reshape(-1)
+        return half + half.conj().T + jnp.diag(diagonal)
+
+    def plane_wave(
+        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
+    ) -> Complex[Array, "*batch basis basis"]:
+        """⟨k| exp(−i dk·r) |k + dk⟩: a diagonal of the true positions, the same for every k."""
+        k, dk = jnp.broadcast_arrays(jnp.asarray(k), jnp.asarray(dk))
+        phases = self._plane_wave_diagonal(dk)
+        return phases[..., :, None] * jnp.eye(self.basis_size, dtype=phases.dtype)
+
+    def apply_plane_wave(
+        self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
+    ) -> Complex[Array, "basis band"]:
+        """Multiply by the diagonal of `plane_wave`."""
+        return self._plane_wave_diagonal(dk)[:, None] * states
+
+    def _plane_wave_diagonal(self, dk: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis"]:
+        dk = dk.astype(self.model.positions.dtype)
+        return translations.turns_to_phase(-jnp.einsum("...d,nd->...n", dk, self.site_positions))
+
+    def shift_k1(
+        self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]
+    ) -> Complex[Array, "basis band"]:
+        """Eigenstates at (k1 + 1/q, k2) from those at k, by T(a2)^s with s p ≡ 1 (mod q)."""
+        candidates = jnp.arange(self.cells)
+        steps = jnp.argmax(jnp.mod(candidates * jnp.mod(self.p, self.q), self.q) == 1 % self.q)
+        cells = states.reshape(self.cells, self.model.orbitals, -1)
+        return translations.shift_states(cells, self.q, k[1], steps).reshape(states.shape)
+
+
+def at_flux(model: TightBinding, flux: FluxLike, *, cells: int | None = None) -> TightBindingProblem:
+    """Put a model in a magnetic field along +z.
+
+    Args:
+        model: A tight-binding model.
+        flux: p/q flux quanta per primitive cell: a `Flux`, a pair, a `Fraction`, an integer or a string like "1/3".
+        cells: Size to pad the magnetic cell to, at least q; by default no padding.
+
+    Returns:
+        The magnetic Bloch problem, its matrix of size q × orbitals.
+
+    Raises:
+        ValueError: If p and q are not coprime, or `cells` < q.
+        TypeError: If the flux is a float.
+    """
+    flux = Flux.of(flux)
+    cells = flux.q if cells is None else as_integer("cells", cells, minimum=flux.q)
+    return TightBindingProblem(model, jnp.asarray(flux.p), jnp.asarray(flux.q), cells)
+
+
+def _hop_arrays(
+    model: TightBinding,
+) -> tuple[Int[Array, " hop"], Int[Array, " hop"], Int[Array, "hop 2"]]:
+    hops = jnp.asarray(model.hops, dtype=int).reshape(-1, 4)
+    return hops[:, 0], hops[:, 1], hops[:, 2:]

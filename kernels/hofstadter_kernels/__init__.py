@@ -1,0 +1,1 @@
+"""Low-level kernels of `hofstadter`; each operation has a plain `jax.numpy` definition."""
