@@ -43,9 +43,9 @@ def haldane(
 ) -> TightBinding:
     """Haldane's model on the honeycomb lattice of `honeycomb` (Phys. Rev. Lett. 61, 2015 (1988)).
 
-    Second neighbors are −t2 exp(∓i phase): the sign is − for a hop by a1, −a2 or a2 − a1 on A and their opposites
-    on B. With 0 < phase < π, t2 > 0 and |mass| < 3√3 t2 |sin phase| the lower band has Chern number −1 in the
-    package's convention (C = dn/dφ). The intrinsic fluxes and a uniform field add.
+    Second neighbors are −t2 exp(i phase) for a hop by a1, −a2 or a2 − a1 on A and by the opposites on B. With
+    0 < phase < π, t2 > 0 and |mass| < 3√3 t2 sin(phase) the lower band has Chern number −1 in the package's
+    convention (C = dn/dφ). The intrinsic fluxes and a uniform field add.
 
     Args:
         t: Nearest neighbors.
@@ -53,7 +53,7 @@ def haldane(
         phase: Its phase in radians.
         mass: Sublattice potential, +mass on A and −mass on B.
     """
-    hoppings = _honeycomb_bonds(t, t2 * jnp.exp(1j * phase), t2 * jnp.exp(-1j * phase), mass)
+    hoppings = _honeycomb_bonds(t, t2 * jnp.exp(-1j * phase), t2 * jnp.exp(1j * phase), mass)
     return tight_binding(TRIANGULAR, [[0, 0], [THIRD, THIRD]], hoppings, name="haldane")
 
 
@@ -88,7 +88,10 @@ def edge_centered_honeycomb(t: Number = 1.0) -> TightBinding:
 
 
 def _honeycomb_bonds(t: Number, t2_a: Number, t2_b: Number, mass: Number) -> list:
-    """Nearest-neighbor bonds, second neighbors with one chirality per sublattice, and the mass."""
+    """Nearest-neighbor bonds, second neighbors with one chirality per sublattice, and the mass.
+
+    `t2_a` multiplies ⟨A, 0|H|A, R⟩ for R = a1, −a2, a2 − a1, which are hops by −R.
+    """
     hoppings = [(-1 * t, 1, 0, cell) for cell in ((0, 0), (1, 0), (0, 1))]
     hoppings += [(-1 * t2_a, 0, 0, cell) for cell in ((1, 0), (0, -1), (-1, 1))]
     hoppings += [(-1 * t2_b, 1, 1, cell) for cell in ((1, 0), (0, -1), (-1, 1))]

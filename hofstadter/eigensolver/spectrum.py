@@ -1,0 +1,124 @@
+"""`solve`: the spectrum of a magnetic Bloch problem on any array of momenta, in memory-bounded batches."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Int
+
+from hofstadter._checks import fail, is_concrete, warn_if_single_precision
+from hofstadter.eigensolver import dense
+from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.errors import CalculationError, Status
+from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+
+# Input, eigenvectors, workspace and one copy, of 16 bytes per number.
+BYTES_PER_ENTRY = 64
+
+
+class Spectrum(eqx.Module):
+    """Energies and states of a magnetic Bloch problem.
+
+    Attributes:
+        energies: Ascending in the last axis.
+        states: Columns are the eigenvectors in the basis of `problem.matrix`; None if only energies were asked for.
+        status: `Status` code of each momentum.
+        residual: Largest ‖H v − E v‖ over the bands of each momentum, relative to the largest |E|; zero without states.
+    """
+
+    energies: Float[Array, "*batch band"]
+    states: Complex[Array, "*batch basis band"] | None
+    status: Int[Array, "*batch"]
+    residual: Float[Array, "*batch"]
+
+
+def solve(
+    problem: AbstractMagneticBlochProblem,
+    k: Float[Array, "*batch 2"],
+    *,
+    states: bool = True,
+    memory_gb: float = 4.0,
+    throw: bool = False,
+) -> Spectrum:
+    """Diagonalize H(k) on an array of momenta.
+
+    Args:
+        problem: From `hofstadter.at_flux`. A padded problem returns its padding too, above all bands.
+        k: Reduced momenta, e.g. from `problem.mesh(n1, n2)`.
+        states: Whether to return eigenvectors. Energies alone cost a half to a third on CPU.
+        memory_gb: Working memory; larger batches are done in pieces of that size.
+        throw: Raise if any momentum fails, instead of marking it in `status`. Outside `jit` only.
+
+    Returns:
+        The spectrum, with `status` other than OK where H is not finite or the residual of an eigenvector is large.
+
+    Raises:
+        ValueError: If `k` does not end in two components.
+        hofstadter.CalculationError: With `throw`, if any momentum fails.
+    """
+    warn_if_single_precision()
+    k = jnp.asarray(k)
+    if k.ndim == 0 or k.shape[-1] != 2:
+        raise fail("k", "an array of pairs (k1, k2)", f"of shape {k.shape}")
+    if not memory_gb > 0:
+        raise fail("memory_gb", "positive", memory_gb)
+    chunk = chunk_size(problem.basis_size, memory_gb)
+    size = min(chunk, k.size // 2 or 1)
+    if is_concrete(problem, k):
+        with single_threaded_blas():
+            spectrum = jax.block_until_ready(_solve(problem, k, states, size))
+    else:
+        spectrum = _solve(problem, k, states, size)
+    if throw and is_concrete(spectrum.status):
+        _raise_first_failure(spectrum.status, k)
+    return spectrum
+
+
+def chunk_size(basis_size: int, memory_gb: float) -> int:
+    """How many matrices of this size may be worked on at once within `memory_gb` (at least one)."""
+    return max(1, int(memory_gb * 1e9 / (BYTES_PER_ENTRY * basis_size**2)))
+
+
+def solve_one(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], states: bool = True) -> Spectrum:
+    """The spectrum at a single momentum; the function that everything batched maps over."""
+    matrix = problem.matrix(k)
+    if not states:
+        energies = dense.eigenvalues(matrix)
+        zero = jnp.zeros((), energies.dtype)
+        return Spectrum(energies, None, _status(energies, zero), zero)
+    energies, vectors = dense.eigensystem(matrix)
+    error = jnp.linalg.norm(matrix @ vectors - vectors * energies[None, :], axis=0)
+    scale = jnp.max(jnp.abs(energies))
+    residual = jnp.max(error) / jnp.where(scale > 0, scale, 1)
+    return Spectrum(energies, vectors, _status(energies, residual), residual)
+
+
+def _status(energies: Float[Array, " band"], residual: Float[Array, ""]) -> Int[Array, ""]:
+    # A backward stable solver leaves a few n eps; a wrong vector leaves order one.
+    tolerance = 100 * energies.shape[0] * jnp.finfo(energies.dtype).eps
+    finite = jnp.all(jnp.isfinite(energies))
+    accurate = residual <= tolerance
+    bad = jnp.where(finite, int(Status.RESIDUAL_TOO_LARGE), int(Status.NOT_FINITE))
+    return jnp.where(finite & accurate, int(Status.OK), bad).astype(jnp.int32)
+
+
+@eqx.filter_jit
+def _solve(problem: AbstractMagneticBlochProblem, k: Array, states: bool, chunk: int) -> Spectrum:
+    flat = k.reshape(-1, 2)
+
+    def one(point):
+        return solve_one(problem, point, states)
+
+    if flat.shape[0] <= chunk:
+        result = jax.vmap(one)(flat)
+    else:
+        result = jax.lax.map(one, flat, batch_size=chunk)
+    return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), result)
+
+
+def _raise_first_failure(status: Array, k: Array) -> None:
+    failed = np.flatnonzero(np.asarray(status))
+    if failed.size:
+        where = np.asarray(k).reshape(-1, 2)[failed[0]]
+        code = Status(int(np.asarray(status).reshape(-1)[failed[0]]))
+        raise CalculationError(code, f"At k = ({where[0]:.6g}, {where[1]:.6g})")

@@ -1,0 +1,66 @@
+"""Energies at many fluxes: stacks of equal matrix size through a few compiled programs."""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hofstadter.eigensolver import dense
+from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.spectrum import chunk_size
+from hofstadter.flux import Flux
+from hofstadter.hamiltonian.batch import stack_points
+from hofstadter.hamiltonian.bloch import TightBindingProblem
+from hofstadter.models.tight_binding import TightBinding
+
+# Enough work per compiled call to hide its overhead, in matrix entries.
+ENTRIES_PER_CALL = 2**18
+
+
+def piece_size(total: int, basis_size: int, memory_gb: float) -> int:
+    """Matrices per compiled call: a power of two, as much work as pays, within the memory, not far above `total`."""
+    wanted = min(max(1, ENTRIES_PER_CALL // basis_size**2), chunk_size(basis_size, memory_gb))
+    return 1 << min(wanted.bit_length() - 1, max(0, total - 1).bit_length())
+
+
+def energies_at(
+    model: TightBinding,
+    fluxes: Sequence[Flux],
+    momenta: Sequence[np.ndarray],
+    *,
+    memory_gb: float = 4.0,
+    progress: Callable[[int], None] | None = None,
+) -> list[np.ndarray]:
+    """Energies of one model at many fluxes, each with its own momenta.
+
+    Args:
+        model: The zero-field model.
+        fluxes: The fluxes.
+        momenta: For each flux an array (k, 2) of reduced momenta.
+        memory_gb: Working memory.
+        progress: Called with the number of matrices done since the last call.
+
+    Returns:
+        For each flux an array (k, band) of ascending energies; NaN where the eigensolver failed.
+    """
+    results = [np.full((len(k), flux.q * model.orbitals), np.nan) for flux, k in zip(fluxes, momenta, strict=True)]
+    with single_threaded_blas():
+        for stack in stack_points(fluxes, momenta):
+            size = piece_size(len(stack.p), stack.cells * model.orbitals, memory_gb)
+            for piece, valid in stack.pieces(size):
+                energies = np.asarray(_energies(model, piece.p, piece.q, piece.k, stack.cells))
+                for row, (flux, point) in zip(energies[:valid], piece.index[:valid], strict=True):
+                    results[flux][point] = row[: results[flux].shape[1]]
+                if progress is not None:
+                    progress(valid)
+    return results
+
+
+@eqx.filter_jit
+def _energies(model: TightBinding, p: np.ndarray, q: np.ndarray, k: np.ndarray, cells: int) -> jax.Array:
+    def one(p, q, k):
+        return dense.eigenvalues(TightBindingProblem(model, p, q, cells).matrix(k))
+
+    return jax.vmap(one)(jnp.asarray(p), jnp.asarray(q), jnp.asarray(k))
