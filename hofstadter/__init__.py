@@ -1,10 +1,14 @@
 """Electrons on a periodic two-dimensional system in a strong magnetic field, solved right and fast."""
 
-from hofstadter import models
+from hofstadter import models, plots
+from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.flux import Flux, farey
-from hofstadter.hamiltonian.bloch import at_flux
+from hofstadter.hamiltonian.bloch import TightBindingProblem, at_flux
 from hofstadter.lattice import mesh
+from hofstadter.tasks.bands import bands
+from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
+from hofstadter.tasks.density import integrated_density
 
 __version__ = "0.1.0"
 
@@ -13,10 +17,19 @@ __all__ = [
     "Flux",
     "PrecisionWarning",
     "RunFileError",
+    "Spectrum",
     "Status",
     "StoreError",
+    "TightBindingProblem",
     "at_flux",
+    "band_edges",
+    "bands",
+    "butterfly",
     "farey",
+    "gaps",
+    "integrated_density",
     "mesh",
     "models",
+    "plots",
+    "solve",
 ]

@@ -94,9 +94,9 @@ class Flux:
 FluxLike = Union[Flux, Fraction, str, int, tuple[int, int]]
 
 
-def as_fluxes(values: Iterable[FluxLike]) -> list[Flux]:
-    """Read a list of fluxes; an empty list is an error."""
-    if isinstance(values, Flux | str | int):
+def as_fluxes(values: Iterable[FluxLike] | FluxLike) -> list[Flux]:
+    """Read a list of fluxes, or a single one; an empty list is an error."""
+    if isinstance(values, Flux | Fraction | str | float) or not isinstance(values, Iterable):
         values = [values]
     fluxes = [Flux.of(value) for value in values]
     if not fluxes:

@@ -4,7 +4,7 @@ A lattice is the array of its primitive vectors, one per row, in Cartesian coord
 reduced: k1 b1 + k2 b2 with a_i · b_j = 2π δ_ij, so that one zero-field Brillouin zone is the unit square.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,20 +30,32 @@ def mesh(n1: int, n2: int) -> Float[Array, "n1 n2 2"]:
     return jnp.stack([k1, k2], axis=-1)
 
 
-def path(corners: Sequence[Sequence[float]], points: int = 100) -> tuple[Float[Array, "point 2"], list[int]]:
-    """Straight path through `corners` (reduced momenta).
+def path(
+    corners: Any, points: int = 100, reciprocal: np.ndarray | None = None
+) -> tuple[Float[Array, "point 2"], list[int], np.ndarray]:
+    """Straight lines between momenta.
 
     Args:
-        corners: At least two momenta.
-        points: Number of intervals per segment.
+        corners: At least two reduced momenta.
+        points: Number of momenta, at least one more than there are corners to have any between them. Corners are
+            always among them.
+        reciprocal: b1 and b2 as rows, to measure length in; by default the unit square.
 
     Returns:
-        The momenta, and the index of each corner in them.
+        The momenta, the index of each corner in them, and the length of path up to each momentum.
     """
     ends = np.asarray(corners, dtype=float)
     if ends.ndim != 2 or ends.shape[0] < 2 or ends.shape[1] != 2:
         raise fail("corners", "at least two pairs (k1, k2)", corners)
-    points = as_integer("points", points, minimum=1)
-    fractions = np.arange(points)[:, None] / points
-    segments = [a + (b - a) * fractions for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    return jnp.asarray(np.concatenate([*segments, ends[-1:]])), [i * points for i in range(len(ends))]
+    points = as_integer("points", points, minimum=len(ends))
+    lengths = np.linalg.norm(np.diff(ends, axis=0) @ (np.eye(2) if reciprocal is None else reciprocal), axis=1)
+    if not np.all(lengths > 0):
+        raise fail("corners", "different from one to the next", ends.tolist())
+    marks = np.concatenate([[0], np.cumsum(lengths)])
+    intervals = np.maximum(1, np.round(lengths / marks[-1] * (points - 1)).astype(int))
+    while intervals.sum() != points - 1:  # rounding left a few too many or too few
+        intervals[intervals.argmax()] += np.sign(points - 1 - intervals.sum())
+    at_corner = np.concatenate([[0], np.cumsum(intervals)])
+    place = np.interp(np.arange(points), at_corner, np.arange(len(ends)))
+    k = np.stack([np.interp(place, np.arange(len(ends)), ends[:, d]) for d in (0, 1)], axis=1)
+    return jnp.asarray(k), at_corner.tolist(), np.interp(place, np.arange(len(ends)), marks)

@@ -6,10 +6,12 @@ import functools
 import jax
 import threadpoolctl
 
+from hofstadter.eigensolver.dense import load_lapack
+
 
 @functools.cache
 def _controller() -> threadpoolctl.ThreadpoolController:
-    jax.devices()  # loads the LAPACK that JAX uses
+    load_lapack()  # so that the controller finds it
     return threadpoolctl.ThreadpoolController()
 
 

@@ -100,7 +100,7 @@ def _lapack_values(matrix: Complex[Array, "*batch n n"]) -> Float[Array, "*batch
     A Hermitian matrix and its transpose have the same eigenvalues, so no column-major copy is made.
     """
     target = _LAPACK_TARGETS.get(matrix.dtype.name)
-    if target is None or not _lapack_ready():
+    if target is None or not load_lapack():
         return _values_with_vectors(matrix)
     *batch, size, _ = matrix.shape
     real = jnp.finfo(matrix.dtype).dtype
@@ -123,8 +123,8 @@ _LAPACK_TARGETS = {
 
 
 @functools.cache
-def _lapack_ready() -> bool:
-    """Load jaxlib's LAPACK; calling a target before that is a segmentation fault."""
+def load_lapack() -> bool:
+    """Load the LAPACK that jaxlib calls, and say whether its targets are there; calling one before crashes."""
     try:
         from jaxlib import lapack
 

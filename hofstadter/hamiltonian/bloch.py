@@ -50,7 +50,8 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
     @property
     def site_positions(self) -> Float[Array, "basis 2"]:
         """Positions, in units of a1 and a2, of all orbitals of the magnetic cell, in the order of the basis."""
-        cell = jnp.stack([jnp.zeros(self.cells), jnp.arange(self.cells)], axis=-1).astype(self.model.positions.dtype)
+        along_a2 = jnp.arange(self.cells, dtype=self.model.positions.dtype)
+        cell = jnp.stack([jnp.zeros_like(along_a2), along_a2], axis=-1)
         return (cell[:, None, :] + self.model.positions[None, :, :]).reshape(-1, 2)
 
     def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
@@ -61,12 +62,12 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
     def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
         model, n = self.model, self.model.orbitals
         real = model.positions.dtype
-        rows = jnp.arange(self.cells)
+        rows = jnp.arange(self.cells)[None, :]
         inside = rows < self.q
         target, source, translation = _hop_arrays(model)
         column, turns = translations.irrep(translation, self.p, self.q, k, self.cells)
         area = gauge.peierls_area(model.positions[target], model.positions[source], translation)
-        turns = turns + (self.p * area / self.q)[:, None]
+        turns = turns + (self.p.astype(real) * area / self.q.astype(real))[:, None]
         values = jnp.where(inside, model.amplitudes[:, None] * translations.turns_to_phase(turns), 0)
         column = jnp.where(inside, column, rows)
         # Real and imaginary parts go in apart: 128-bit scatters run serially on GPUs.
@@ -74,8 +75,8 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         empty = jnp.zeros((self.basis_size, self.basis_size), real)
         half = jax.lax.complex(empty.at[index].add(values.real), empty.at[index].add(values.imag))
         padding = 2 * model.norm_bound() + 1
-        diagonal = jnp.where(inside[:, None], model.onsite, padding).reshape(-1)
-        return half + half.conj().T + jnp.diag(diagonal)
+        diagonal = jnp.where(inside.T, model.onsite[None, :], padding).reshape(-1)
+        return half + half.conj().T + jnp.diag(diagonal).astype(half.dtype)
 
     def plane_wave(
         self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
@@ -83,7 +84,8 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         """⟨k| exp(−i dk·r) |k + dk⟩: a diagonal of the true positions, the same for every k."""
         k, dk = jnp.broadcast_arrays(jnp.asarray(k), jnp.asarray(dk))
         phases = self._plane_wave_diagonal(dk)
-        return phases[..., :, None] * jnp.eye(self.basis_size, dtype=phases.dtype)
+        identity = jnp.eye(self.basis_size, dtype=phases.dtype)
+        return jnp.expand_dims(identity, tuple(range(phases.ndim - 1))) * phases[..., None, :]
 
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]

@@ -1,0 +1,1 @@
+"""Run files, stores and where results came from."""

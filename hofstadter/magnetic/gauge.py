@@ -24,6 +24,6 @@ def peierls_area(
     Returns:
         The area; times 2π p/q it is the phase.
     """
-    r1, r2 = translation[:, 0], translation[:, 1]
+    r1, r2 = translation[:, 0].astype(source.dtype), translation[:, 1].astype(source.dtype)
     along = target[:, 0] - r1 - source[:, 0]
     return r2 * source[:, 0] + along * (target[:, 1] + source[:, 1] + r2) / 2

@@ -13,6 +13,7 @@ so T(a1) and T(q a2) commute, the magnetic cell is a1 × q a2, and k = (k1, k2) 
 C = (1/2π) ∫ (∂1 A2 − ∂2 A1) of a group of bands is then dn/dφ: a Landau level carries +1.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int, Shaped
 
@@ -20,7 +21,7 @@ from jaxtyping import Array, Complex, Float, Int, Shaped
 def turns_to_phase(turns: Float[Array, "*batch"]) -> Complex[Array, "*batch"]:
     """exp(2πi turns), after removing whole turns so that no accuracy is lost for large arguments."""
     angle = 2 * jnp.pi * (turns - jnp.round(turns))
-    return jnp.cos(angle) + 1j * jnp.sin(angle)
+    return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 
 def wrap(m: Int[Array, "*batch"], q: Int[Array, ""]) -> tuple[Int[Array, "*batch"], Int[Array, "*batch"]]:
@@ -52,11 +53,12 @@ def irrep(
     Returns:
         Column index and phase (in turns) of each row's entry.
     """
-    m = jnp.arange(cells) % q
+    m = jnp.arange(cells)[None, :] % q
     r1, r2 = translation[:, :1], translation[:, 1:]
     column, cells_passed = wrap(m + r2, q)
-    clock = -jnp.mod(r1 * jnp.mod(m * p, q), q) / q.astype(k.dtype)
-    return column, clock + r1 * k[0] + cells_passed * (q * k[1])
+    real = k.dtype
+    clock = -jnp.mod(r1 * jnp.mod(m * p, q), q).astype(real) / q.astype(real)
+    return column, clock + r1.astype(real) * k[0] + cells_passed.astype(real) * (q.astype(real) * k[1])
 
 
 def shift_states(
@@ -71,5 +73,5 @@ def shift_states(
     source, cells_passed = wrap(rows - steps, q)
     inside = rows < q
     source = jnp.where(inside, source, rows)
-    phase = turns_to_phase(jnp.where(inside, cells_passed, 0) * (q * k2))
+    phase = turns_to_phase(jnp.where(inside, cells_passed, 0).astype(k2.dtype) * (q.astype(k2.dtype) * k2))
     return states[source] * phase[:, None, None].astype(states.dtype)

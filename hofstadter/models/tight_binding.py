@@ -90,6 +90,8 @@ def tight_binding(
         a = np.asarray(vectors)
         if a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0] <= 0:
             raise fail("vectors", "right-handed (a1 × a2 > 0)", a.tolist(), "Exchange a1 and a2.")
+    real = jnp.promote_types(vectors.dtype, positions.dtype)
+    vectors, positions = vectors.astype(real), positions.astype(real)
     orbitals = positions.shape[0]
     onsite: list[Number] = [0.0] * orbitals
     seen: dict[Hop, int] = {}
@@ -109,7 +111,6 @@ def tight_binding(
         elif not (isinstance(amplitude, int | float | complex) and amplitude == 0):
             hops.append(hop)
             amplitudes.append(amplitude)
-    real = vectors.dtype
     return TightBinding(
         vectors=vectors,
         positions=positions,
@@ -163,7 +164,7 @@ def _real_onsite(number: int, amplitude: Number) -> Number:
 
 
 def _stack_complex(amplitudes: list, real: Any) -> Array:
-    complex_ = jnp.result_type(real, jnp.complex64)
+    complex_ = jnp.complex128 if real == jnp.float64 else jnp.complex64
     if not amplitudes:
         return jnp.zeros(0, complex_)
     return jnp.stack([jnp.asarray(t).astype(complex_) for t in amplitudes])

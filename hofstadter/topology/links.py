@@ -5,64 +5,28 @@ positions and needs no special case at the edge of the magnetic zone. To first o
 connection A = i⟨u|∂u⟩.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 
 
-class StatesOnMesh(eqx.Module):
-    """Eigenstates on a closed mesh of the reduced zone [0, 1/q)².
+def overlaps(
+    problem: AbstractMagneticBlochProblem,
+    k: Float[Array, "*mesh 2"],
+    dk: Float[Array, " 2"],
+    bra: Complex[Array, "*mesh basis m"],
+    ket: Complex[Array, "*mesh basis m"],
+) -> Complex[Array, "*mesh m m"]:
+    """Overlap matrices ⟨bra(k)| exp(−i dk·r) |ket(k + dk)⟩ for states on an array of momenta."""
 
-    Attributes:
-        k: Momenta; the last row in k1 repeats the first one, moved by 1/q.
-        dk: Mesh steps along k1 and k2, as momenta.
-        energies: Energies at `k`.
-        states: Eigenvectors; those of the last row are the first row's, carried over by a magnetic translation,
-            so that link variables close over the zone.
-    """
-
-    k: Float[Array, "n1+1 n2 2"]
-    dk: Float[Array, "2 2"]
-    energies: Float[Array, "n1+1 n2 basis"]
-    states: Complex[Array, "n1+1 n2 basis basis"]
-
-
-def states_on_mesh(problem: AbstractMagneticBlochProblem, n1: int, n2: int) -> StatesOnMesh:
-    """Diagonalize on an n1 × n2 mesh of the reduced zone, set off from symmetric momenta, and close it in k1."""
-    real = problem.vectors.dtype
-    steps = jnp.diag(1 / jnp.array([n1, n2], real)) / problem.q
-    # An irrational-looking offset keeps the mesh away from momenta where symmetry makes bands touch.
-    k = problem.reduced_mesh(n1, n2).astype(real) + jnp.array([0.382, 0.276], real) @ steps
-    energies, states = jax.vmap(jax.vmap(lambda point: dense.eigensystem(problem.matrix(point))))(k)
-    last = jax.vmap(problem.shift_k1)(k[0], states[0])
-    beyond = k[0] + jnp.array([1, 0], real) / problem.q
-    return StatesOnMesh(
-        k=jnp.concatenate([k, beyond[None]]),
-        dk=steps,
-        energies=jnp.concatenate([energies, energies[:1]]),
-        states=jnp.concatenate([states, last[None]]),
-    )
-
-
-def mesh_overlaps(
-    problem: AbstractMagneticBlochProblem, mesh: StatesOnMesh, first: int = 0, last: int | None = None
-) -> tuple[Complex[Array, "n1 n2 m m"], Complex[Array, "n1+1 n2 m m"]]:
-    """Overlap matrices of bands [first, last) with the next momentum along k1 and along k2."""
-    bands = mesh.states[..., first:last]
-    along1 = _overlaps(problem, mesh.k[:-1], mesh.dk[0], bands[:-1], bands[1:])
-    along2 = _overlaps(problem, mesh.k, mesh.dk[1], bands, jnp.roll(bands, -1, axis=1))
-    return along1, along2
-
-
-def _overlaps(problem, k, dk, bra, ket):
     def one(point, left, right):
         return left.conj().T @ problem.apply_plane_wave(point, dk, right)
 
-    return jax.vmap(jax.vmap(one))(k, bra, ket)
+    for _ in range(k.ndim - 1):
+        one = jax.vmap(one)
+    return one(k, bra, ket)
 
 
 def determinant(overlap: Complex[Array, "*batch m m"]) -> tuple[Complex[Array, "*batch"], Float[Array, "*batch"]]:

@@ -1,0 +1,109 @@
+"""The model section of a run file: a schema per preset, made from its signature, and `tight_binding`."""
+
+import functools
+import inspect
+import math
+import re
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from hofstadter.models import PRESETS, TightBinding, tight_binding
+from hofstadter.models.tight_binding import Number
+from hofstadter.tasks._task import Section
+
+CUSTOM = "tight_binding"
+
+
+def read_number(value: Any) -> float | complex:
+    """Read a real number, or a complex one written "0.1+0.2j" or [0.1, 0.2].
+
+    Raises:
+        ValueError: If it is neither, or not finite.
+    """
+    number: float | complex | None = None
+    if isinstance(value, int | float | complex) and not isinstance(value, bool):
+        number = value if isinstance(value, complex) else float(value)
+    elif isinstance(value, list) and len(value) == 2:
+        real, imaginary = map(read_number, value)
+        if not isinstance(real, complex) and not isinstance(imaginary, complex):
+            number = complex(real, imaginary)
+    elif isinstance(value, str):
+        try:
+            number = complex(re.sub(r"\s*([+-])\s*", r"\1", value).replace("i", "j"))
+        except ValueError:
+            number = None
+    if number is None:
+        raise ValueError(
+            f'must be a number, or a complex one like "0.1+0.2j" or [0.1, 0.2], but is {value!r}.'
+        )
+    if not (math.isfinite(number.real) and math.isfinite(number.imag)):
+        raise ValueError(f"must be finite, but is {value!r}.")
+    return number
+
+
+def _write_number(number: float | complex) -> float | list[float]:
+    return [number.real, number.imag] if isinstance(number, complex) else number
+
+
+NumberText = Annotated[
+    float | complex,
+    pydantic.PlainValidator(read_number),
+    pydantic.PlainSerializer(_write_number),
+    pydantic.WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number"},
+                {"type": "string", "examples": ["0.1+0.2j"]},
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            ]
+        }
+    ),
+]
+"""A real or complex number in a run file."""
+
+_Loose = pydantic.Strict(False)  # YAML has no tuples: lets a list in, not other types inside it
+_Pair = Annotated[tuple[float, float], _Loose]
+_Cell = Annotated[tuple[int, int], _Loose]
+_Hopping = Annotated[tuple[NumberText, int, int, _Cell], _Loose]
+
+
+class CustomModel(Section):
+    """A tight-binding model written out as a hopping list."""
+
+    name: Literal["tight_binding"]
+    vectors: list[_Pair] = pydantic.Field(
+        description="Primitive vectors a1 and a2.", min_length=2, max_length=2
+    )
+    positions: list[_Pair] = pydantic.Field(description="Orbitals, in units of a1 and a2.", min_length=1)
+    hoppings: list[_Hopping] = pydantic.Field(description="Entries [amplitude, i, j, [R1, R2]].")
+    label: str = pydantic.Field("tight binding", description="What to call the model in plots.")
+
+
+def build_model(section: Section) -> TightBinding:
+    """Make the model that a valid section describes.
+
+    Raises:
+        ValueError: If the numbers do not fit together, say a hopping list that is not Hermitian.
+    """
+    if isinstance(section, CustomModel):
+        return tight_binding(section.vectors, section.positions, section.hoppings, name=section.label)
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    return PRESETS[values.pop("name")](**values)
+
+
+@functools.cache
+def model_schemas() -> dict[str, type[Section]]:
+    """The schema of the model section for every name that `model.name` may be."""
+    return {**{name: _preset_schema(name) for name in PRESETS}, CUSTOM: CustomModel}
+
+
+def _preset_schema(name: str) -> type[Section]:
+    preset = PRESETS[name]
+    fields: dict[str, Any] = {"name": (Literal[name], ...)}
+    for parameter in inspect.signature(preset).parameters.values():
+        kind = NumberText if parameter.annotation is Number else parameter.annotation
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[parameter.name] = (kind, default)
+    summary = (preset.__doc__ or "").strip().partition("\n")[0]
+    return pydantic.create_model(name, __base__=Section, __doc__=summary, **fields)

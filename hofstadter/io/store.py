@@ -1,0 +1,81 @@
+"""A store: a zarr group that xarray opens, with the results of a run file and where they came from."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from hofstadter.errors import StoreError
+
+FORMAT = 1
+ABSENT, DONE, FAILED = 0, 1, 2
+STATUS_ATTRIBUTES = {"flag_values": [ABSENT, DONE, FAILED], "flag_meanings": "absent done failed"}
+
+
+def open_store(path: str | Path, *, finished_only: bool = False) -> xr.Dataset:
+    """Open the results of a run, finished or not, sorted by flux. Data are read when they are used.
+
+    Args:
+        path: The folder of the store.
+        finished_only: Whether to leave out fluxes that are not done at every point of the sweep. The flux of
+            a task that has one only stays, as a coordinate without dimension.
+
+    Returns:
+        The dataset of the task with the swept parameters as further dimensions, outermost, and
+
+        - the variable `point_status`: 0 absent, 1 done, 2 failed;
+        - the attributes `run_file` (its text), `run_hash`, `version`, and, as JSON, `identity` (all that the
+          results depend on), `provenance` (versions, device and date of every session) and `failures`.
+
+    Raises:
+        StoreError: If there is no store.
+    """
+    group = read_group(Path(path))
+    # chunks=None: plain lazy arrays, also where Dask is installed.
+    dataset = xr.open_zarr(str(path), consolidated=False, chunks=None)
+    dataset = dataset.drop_vars("unit_status")
+    status = np.asarray(get_array(group, "unit_status")[...])
+    units = np.arange(dataset.sizes["flux"]) // int(str(group.attrs["unit_size"]))
+    sweep = [str(name) for name in get_array(group, "unit_status").metadata.dimension_names[:-1]]  # pyright: ignore
+    dataset["point_status"] = ((*sweep, "flux"), status[..., units], STATUS_ATTRIBUTES)
+    failures = [[list(index), message] for index, message in read_failures(group).items()]
+    dataset.attrs["failures"] = json.dumps(failures)
+    if not group.attrs["splits"]:
+        return dataset.isel(flux=0)
+    if finished_only:
+        done = (dataset["point_status"] == DONE).all(sweep)
+        dataset = dataset.isel(flux=np.flatnonzero(done.values))
+    return dataset.sortby("flux")
+
+
+def read_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+    """Open the zarr group of a store, for reading or (r+) for reading and writing.
+
+    Raises:
+        StoreError: If there is none, or it was not made by this package.
+    """
+    if not path.exists():
+        raise StoreError(f"There is no store {path}.")
+    try:
+        group = zarr.open_group(str(path), mode=mode, use_consolidated=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{path} is not a store of hofstadter (no zarr group can be read there).") from error
+    if group.attrs.get("hofstadter_store") != FORMAT:
+        raise StoreError(f"{path} is not a store of hofstadter, or one of another version.")
+    return group
+
+
+def get_array(group: zarr.Group, name: str) -> zarr.Array:
+    """An array of a group."""
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def read_failures(group: zarr.Group) -> dict[tuple[int, ...], str]:
+    """The messages of the units that failed, by their place in `unit_status`."""
+    entries = json.loads(str(get_array(group, "unit_status").attrs.get("failures", "[]")))
+    return {tuple(index): message for index, message in entries}

@@ -1,0 +1,79 @@
+"""From a run file to independent units of work, and what they will cost."""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from hofstadter.hamiltonian.batch import padded_cells
+from hofstadter.io.config import RunFile
+from hofstadter.io.layout import Layout, Unit
+
+# A killed run loses a unit, and each costs some milliseconds of dispatch and writing: aim at a few seconds.
+SECONDS_PER_UNIT = 5.0
+# Eigenvalues of a complex Hermitian matrix take about 16/3 n³ operations; at 10 Gflop/s.
+SECONDS_PER_CUBE = 16 / 3 / 10e9
+# Time that even the smallest matrix takes.
+SECONDS_PER_MATRIX = 5e-6
+LARGEST_UNIT = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        layout: The shape of the store, units of work included.
+        matrices: For every flux, in the order of the store, how many matrices it diagonalizes.
+        sizes: The rows of these matrices, padding included.
+        work: A guess of the seconds that every flux takes, good for ratios.
+    """
+
+    layout: Layout
+    matrices: tuple[int, ...]
+    sizes: tuple[int, ...]
+    work: tuple[float, ...]
+
+    def unit_work(self, unit: Unit) -> int:
+        """The sum of `work` over a unit, in microseconds."""
+        return 1 + int(1e6 * sum(self.work[unit.start : unit.stop]))
+
+
+def make_plan(run_file: RunFile) -> Plan:
+    """Divide a run into units: fluxes sorted by the size of their compiled program, a few seconds together.
+
+    The plan depends on nothing but what the run file asks for, so that a resumed run finds the same units.
+    """
+    model, parameters = run_file.at()
+    task = run_file.task
+    points = task.points(parameters)
+    fluxes = tuple(sorted(points, key=lambda flux: (padded_cells(flux.q), flux.q, flux.p)))
+    matrices = tuple(task.matrices(parameters, flux) for flux in fluxes)
+    sizes = tuple(padded_cells(flux.q) * model.orbitals for flux in fluxes)
+    work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
+    layout = Layout(
+        sweep=run_file.sweep,
+        fluxes=fluxes,
+        unit_size=max(1, min(LARGEST_UNIT, len(fluxes), int(SECONDS_PER_UNIT / max(work)))),
+        splits=task.splits,
+        sizes=task.sizes(model, parameters, points),
+    )
+    return Plan(layout, matrices, sizes, work)
+
+
+def measured_speed() -> float:
+    """How many times faster this CPU is than `Plan.work` assumes, from a tenth of a second of NumPy."""
+    size, repeats = 96, 3
+    matrix = np.random.default_rng(0).normal(size=(size, size)) + 0j
+    matrix = matrix + matrix.conj().T
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        np.linalg.eigvalsh(matrix)
+        times.append(time.perf_counter() - start)
+    return _work(1, size) / min(times)
+
+
+def _work(matrices: int, size: int) -> float:
+    """Seconds for so many eigenvalue problems of one size."""
+    return matrices * (SECONDS_PER_MATRIX + SECONDS_PER_CUBE * float(size) ** 3)

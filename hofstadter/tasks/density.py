@@ -1,0 +1,64 @@
+"""Integrated density of states: states per cell below given energies."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hofstadter._checks import as_integer, fail, warn_if_single_precision
+from hofstadter.counting.edges import mesh_size
+from hofstadter.eigensolver.stacks import energies_at
+from hofstadter.flux import FluxLike, as_fluxes
+from hofstadter.models.tight_binding import TightBinding
+
+
+def integrated_density(
+    model: TightBinding,
+    fluxes: Iterable[FluxLike] | FluxLike,
+    energies: Any,
+    *,
+    mesh: int | None = None,
+    memory_gb: float = 4.0,
+    progress: Callable[[int], None] | None = None,
+) -> xr.DataArray:
+    """States per primitive cell below each energy.
+
+    In a gap the value is exact, r/q = s + t p/q. Inside a band it is an average over a mesh of momenta.
+
+    Args:
+        model: The zero-field model.
+        fluxes: Fluxes per primitive cell.
+        energies: Energies, in the model's unit; any order.
+        mesh: Momenta per direction of the reduced zone [0, 1/q)²; by default finer for small q, where bands are wide.
+        memory_gb: Working memory.
+        progress: Called with the number of matrices done since the last call.
+
+    Returns:
+        Array with dims (flux, energy). It grows from 0 to the number of orbitals.
+    """
+    warn_if_single_precision()
+    points = as_fluxes(fluxes)
+    levels = np.atleast_1d(np.asarray(energies, float))
+    if levels.ndim != 1 or not np.all(np.isfinite(levels)):
+        raise fail("energies", "a list of finite numbers", energies)
+    momenta = []
+    for flux in points:
+        size = mesh_size(flux.q) if mesh is None else as_integer("mesh", mesh, minimum=1)
+        # Midpoints: the mean over them converges fast and no symmetric momentum is counted in full.
+        grid = (np.arange(size) + 0.5) / (size * flux.q)
+        momenta.append(np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2))
+    spectra = energies_at(model, points, momenta, memory_gb=memory_gb, progress=progress)
+    if not all(np.all(np.isfinite(rows)) for rows in spectra):
+        raise fail("model", "free of NaN and infinity", model.name)
+    density = [
+        np.searchsorted(np.sort(rows, axis=None), levels) / (len(rows) * flux.q)
+        for rows, flux in zip(spectra, points, strict=True)
+    ]
+    return xr.DataArray(
+        np.array(density),
+        dims=("flux", "energy"),
+        coords={"flux": [float(flux) for flux in points], "energy": levels},
+        name="integrated_density",
+        attrs={"model": model.name, "orbitals": model.orbitals},
+    )

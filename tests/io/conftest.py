@@ -1,0 +1,3 @@
+from tests.sweep.conftest import run_file, toy
+
+__all__ = ["run_file", "toy"]
