@@ -9,11 +9,13 @@ from hofstadter.lattice import mesh
 from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.density import integrated_density
+from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CalculationError",
+    "ChernNumber",
     "Flux",
     "PrecisionWarning",
     "RunFileError",
@@ -25,6 +27,8 @@ __all__ = [
     "band_edges",
     "bands",
     "butterfly",
+    "chern",
+    "chern_numbers",
     "farey",
     "gaps",
     "integrated_density",

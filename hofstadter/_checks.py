@@ -1,10 +1,11 @@
-"""Argument checks with one wording: "Argument `name` must be ..., but is ...". """
+"""Argument checks with one wording: "Argument `name` must be ..., but is ..."."""
 
 import operator
 import warnings
 from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from hofstadter.errors import PrecisionWarning

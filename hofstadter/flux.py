@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Union
 
 from hofstadter._checks import as_integer, fail
 
@@ -91,7 +90,7 @@ class Flux:
         return f"{self.p}/{self.q}"
 
 
-FluxLike = Union[Flux, Fraction, str, int, tuple[int, int]]
+FluxLike = Flux | Fraction | str | int | tuple[int, int]
 
 
 def as_fluxes(values: Iterable[FluxLike] | FluxLike) -> list[Flux]:
@@ -144,5 +143,3 @@ def farey_neighbors(flux: Flux, min_denominator: int) -> tuple[Flux, Flux]:
             denominator += -(-(min_denominator - denominator) // q) * q
         result.append(Flux((side + p * denominator) // q, denominator))
     return result[0], result[1]
-
-

@@ -1,0 +1,1 @@
+"""Counting states: band edges, gaps, and the Chern numbers of gaps."""

@@ -1,9 +1,9 @@
 """Band edges over the magnetic zone: a mesh that holds the symmetric momenta, then refinement where it is not enough.
 
-Energies repeat with period 1/q in k1 and k2, so everything happens on the reduced zone [0, 1/q)². The mesh has a multiple
-of six points per direction and so holds the momenta where lattices with 2-, 3-, 4- or 6-fold axes have their extrema.
-Whether it misses something is asked of the trigonometric interpolant through it: where that rises above the mesh values,
-the extremum is searched for with true energies.
+Energies repeat with period 1/q in k1 and k2, so everything happens on the reduced zone [0, 1/q)². The mesh has a
+multiple of six points per direction and so holds the momenta where lattices with 2-, 3-, 4- or 6-fold axes have their
+extrema. Whether it misses something is asked of the trigonometric interpolant through it: where that rises above the
+mesh values, the extremum is searched for with true energies.
 """
 
 import dataclasses

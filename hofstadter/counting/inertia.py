@@ -1,9 +1,10 @@
 """Number of states below an energy without diagonalizing: inertia of a block-cyclic matrix.
 
-By Sylvester's law the negative pivots of H − E = L D L† count the eigenvalues below E. In the basis of `hamiltonian.bloch`
-cells m and m' are coupled only if they are within `reach` cells of each other around the ring of q cells. The first
-`reach` cells are set aside as a border; the others form an open chain and are eliminated one after the other, keeping a
-window of the next cells and the border. The work grows with q, not q³, so magnetic cells of thousands are cheap.
+By Sylvester's law the negative pivots of H − E = L D L† count the eigenvalues below E. In the basis of
+`hamiltonian.bloch` cells m and m' are coupled only if they are within `reach` cells of each other around the ring of
+q cells. The first `reach` cells are set aside as a border; the others form an open chain and are eliminated one after
+the other, keeping a window of the next cells and the border. The work grows with q, not q³, so magnetic cells of
+thousands are cheap.
 """
 
 import equinox as eqx
@@ -16,9 +17,7 @@ from hofstadter.magnetic import gauge, translations
 from hofstadter.models.tight_binding import TightBinding
 
 
-def count_below(
-    model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarray, energies: np.ndarray
-) -> np.ndarray:
+def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarray, energies: np.ndarray) -> np.ndarray:
     """States of one magnetic Bloch matrix below an energy, for a list of (flux, k, energy).
 
     Args:
@@ -29,8 +28,8 @@ def count_below(
         energies: Energies, in the model's unit.
 
     Returns:
-        For each entry the number of eigenvalues of H(k1, 0) at p/q below the energy, out of q × orbitals. An energy closer
-        to an eigenvalue than about 1e-12 of the largest |energy| may be counted on either side.
+        For each entry the number of eigenvalues of H(k1, 0) at p/q below the energy, out of q × orbitals. An energy
+        closer to an eigenvalue than about 1e-12 of the largest |energy| may be counted on either side.
     """
     if np.any(np.asarray(q) <= 2 * reach(model)):
         raise ValueError(f"Argument `q` must be above twice the reach {reach(model)} of the model, but is {np.min(q)}.")
@@ -67,8 +66,8 @@ def _count(
     border = span * b
     floor = jnp.finfo(real).eps ** 0.75 * model.norm_bound()
 
-    # Rows and columns: a window of `span` cells, then the border. At the start the window holds unit rows that stand for
-    # the cells of the border; nothing couples to them.
+    # Rows and columns: a window of `span` cells, then the border. At the start the window holds unit rows that stand
+    # for the cells of the border; nothing couples to them.
     matrix = jnp.zeros((2 * border, 2 * border, lanes), model.amplitudes.dtype)
     matrix = matrix.at[:border, :border].set(jnp.eye(border, dtype=matrix.dtype)[:, :, None])
     matrix = matrix.at[border:, border:].set(ring.border())

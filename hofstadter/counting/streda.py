@@ -3,8 +3,9 @@
 For neighbors p'/q' with |p'q − pq'| = 1 the slope of the integrated density in one gap,
 (r'/q' − r/q)/(p'/q' − p/q) = ±(r'q − rq'), is an exact integer.
 
-At a rational flux many lines n = s + tφ with t differing by q cross in one point of the Wannier diagram. Only one of them
-is open there, but others may open right beside it, at nearly the same energy: a neighbor decides only if it is close.
+At a rational flux many lines n = s + tφ with t differing by q cross in one point of the Wannier diagram. Only one of
+them is open there, but others may open right beside it, at nearly the same energy: a neighbor decides only if it is
+close.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from hofstadter.counting.inertia import count_below, reach
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.models.tight_binding import TightBinding
 
-# Edges of gaps move by up to about 2π times half the width of the spectrum per flux quantum (34 t at most, for a spectrum
-# 9 t wide, on the triangular lattice). Neighbors are taken so close that this is a small part of the gap.
+# Edges of gaps move by up to about 2π times half the width of the spectrum per flux quantum (34 t at most, for a
+# spectrum 9 t wide, on the triangular lattice). Neighbors are taken so close that this is a small part of the gap.
 EDGE_MOTION = 0.2
 # Gaps that ask for larger magnetic cells than this are left to the Berry flux.
 MAX_DENOMINATOR = 20_000

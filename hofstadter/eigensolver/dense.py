@@ -1,6 +1,7 @@
 """Dense Hermitian eigenproblems in batches, with derivatives that stay finite at degeneracies."""
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -48,9 +49,7 @@ def _eigensystem_jvp(primals, tangents):
 
 
 @jax.custom_jvp
-def projector(
-    matrix: Complex[Array, "*batch n n"], selected: Bool[Array, " n"]
-) -> Complex[Array, "*batch n n"]:
+def projector(matrix: Complex[Array, "*batch n n"], selected: Bool[Array, " n"]) -> Complex[Array, "*batch n n"]:
     """Projector Σ |v⟩⟨v| on the selected eigenvectors, e.g. `jnp.arange(n) < filled`.
 
     The derivative sums over pairs of one selected and one other band only, so degeneracies inside the selection (or
@@ -126,8 +125,7 @@ _LAPACK_TARGETS = {
 def load_lapack() -> bool:
     """Load the LAPACK that jaxlib calls, and say whether its targets are there; calling one before crashes."""
     try:
-        from jaxlib import lapack
-
+        lapack = importlib.import_module("jaxlib.lapack")
         lapack._lapack.initialize()
         targets = {entry[0] for entry in lapack.registrations()["cpu"]}
     except (ImportError, AttributeError, KeyError):

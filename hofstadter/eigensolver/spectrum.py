@@ -109,10 +109,8 @@ def _solve(problem: AbstractMagneticBlochProblem, k: Array, states: bool, chunk:
     def one(point):
         return solve_one(problem, point, states)
 
-    if flat.shape[0] <= chunk:
-        result = jax.vmap(one)(flat)
-    else:
-        result = jax.lax.map(one, flat, batch_size=chunk)
+    fits = flat.shape[0] <= chunk
+    result = jax.vmap(one)(flat) if fits else jax.lax.map(one, flat, batch_size=chunk)
     return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), result)
 
 

@@ -20,9 +20,9 @@ ENTRIES_PER_CALL = 2**18
 
 
 def piece_size(total: int, basis_size: int, memory_gb: float) -> int:
-    """Matrices per compiled call: a power of two, as much work as pays, within the memory, not far above `total`."""
-    wanted = min(max(1, ENTRIES_PER_CALL // basis_size**2), chunk_size(basis_size, memory_gb))
-    return 1 << min(wanted.bit_length() - 1, max(0, total - 1).bit_length())
+    """Matrices per compiled call: a power of 8, within the memory, enough work to pay and not far above `total`."""
+    wanted = min(max(1, ENTRIES_PER_CALL // basis_size**2), chunk_size(basis_size, memory_gb), 2 * total)
+    return 1 << 3 * ((wanted.bit_length() - 1) // 3)
 
 
 def energies_at(
@@ -61,6 +61,6 @@ def energies_at(
 @eqx.filter_jit
 def _energies(model: TightBinding, p: np.ndarray, q: np.ndarray, k: np.ndarray, cells: int) -> jax.Array:
     def one(p, q, k):
-        return dense.eigenvalues(TightBindingProblem(model, p, q, cells).matrix(k))
+        return dense.eigenvalues(TightBindingProblem(model=model, p=p, q=q, cells=cells).matrix(k))
 
     return jax.vmap(one)(jnp.asarray(p), jnp.asarray(q), jnp.asarray(k))

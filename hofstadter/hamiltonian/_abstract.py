@@ -37,9 +37,7 @@ class AbstractMagneticBlochProblem(eqx.Module):
         """⟨k| exp(−i dk·r) |k + dk⟩ as a matrix."""
 
     @abc.abstractmethod
-    def shift_k1(
-        self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]
-    ) -> Complex[Array, "basis band"]:
+    def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
         """Eigenstates at (k1 + 1/q, k2), made from those at k by a magnetic translation along a2."""
 
     @property

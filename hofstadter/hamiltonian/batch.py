@@ -7,12 +7,12 @@ import numpy as np
 
 from hofstadter.flux import Flux
 
-SMALL_SIZES = (1, 2, 4, 8)
+SMALL_SIZES = (1, 2, 4, 8, 12, 16, 24, 32)
 STEP = 16
 
 
 def padded_cells(q: int) -> int:
-    """Cells that a magnetic cell of q primitive cells is padded to: 1, 2, 4, 8 or a multiple of 16."""
+    """Size that a magnetic cell of q cells is padded to: 1, 2, 4, 8, 12, 16, 24, 32 or a larger multiple of 16."""
     for size in SMALL_SIZES:
         if q <= size:
             return size

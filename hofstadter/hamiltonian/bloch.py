@@ -44,7 +44,7 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
 
     @property
     def bands(self) -> Int[Array, ""]:
-        """q times the number of orbitals."""
+        """Number of orbitals in the magnetic cell, q times those of the primitive one."""
         return self.q * self.model.orbitals
 
     @property
@@ -97,9 +97,7 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         dk = dk.astype(self.model.positions.dtype)
         return translations.turns_to_phase(-jnp.einsum("...d,nd->...n", dk, self.site_positions))
 
-    def shift_k1(
-        self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]
-    ) -> Complex[Array, "basis band"]:
+    def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
         """Eigenstates at (k1 + 1/q, k2) from those at k, by T(a2)^s with s p ≡ 1 (mod q)."""
         candidates = jnp.arange(self.cells)
         steps = jnp.argmax(jnp.mod(candidates * jnp.mod(self.p, self.q), self.q) == 1 % self.q)
@@ -124,7 +122,7 @@ def at_flux(model: TightBinding, flux: FluxLike, *, cells: int | None = None) ->
     """
     flux = Flux.of(flux)
     cells = flux.q if cells is None else as_integer("cells", cells, minimum=flux.q)
-    return TightBindingProblem(model, jnp.asarray(flux.p), jnp.asarray(flux.q), cells)
+    return TightBindingProblem(model=model, p=jnp.asarray(flux.p), q=jnp.asarray(flux.q), cells=cells)
 
 
 def _hop_arrays(

@@ -1,0 +1,1 @@
+"""What a magnetic field does to lattice translations and hops."""

@@ -62,7 +62,10 @@ def irrep(
 
 
 def shift_states(
-    states: Shaped[Array, "cells orbital band"], q: Int[Array, ""], k2: Float[Array, ""], steps: Int[Array, ""]
+    states: Shaped[Array, "cells orbital band"],
+    q: Int[Array, ""],
+    k2: Float[Array, ""],
+    steps: Int[Array, ""],
 ) -> Shaped[Array, "cells orbital band"]:
     """Apply T(a2)^steps to magnetic Bloch states: eigenstates at k1 become eigenstates at k1 + steps p/q.
 

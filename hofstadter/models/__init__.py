@@ -40,4 +40,22 @@ PRESETS: dict[str, Callable[..., TightBinding]] = {
     )
 }
 
-__all__ = ["PRESETS", "TightBinding", "cast", "tight_binding", *PRESETS]
+__all__ = [
+    "PRESETS",
+    "TightBinding",
+    "cast",
+    "checkerboard",
+    "dice",
+    "edge_centered_honeycomb",
+    "haldane",
+    "honeycomb",
+    "kagome",
+    "kapit_mueller",
+    "lieb",
+    "oblique",
+    "rashba",
+    "rectangular",
+    "square",
+    "tight_binding",
+    "triangular",
+]

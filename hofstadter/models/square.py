@@ -90,11 +90,16 @@ def kapit_mueller(flux: float = 0.25, *, t: Number = 1.0, max_range: int = 9) ->
 
 
 def rashba(
-    t: Number = 1.0, rashba: Number = 0.5, zeeman: Number = 0.0, zeeman_x: Number = 0.0, zeeman_y: Number = 0.0
+    t: Number = 1.0,
+    rashba: Number = 0.5,
+    zeeman: Number = 0.0,
+    zeeman_x: Number = 0.0,
+    zeeman_y: Number = 0.0,
 ) -> TightBinding:
     """Spinful square lattice with Rashba coupling and Zeeman field; orbital 0 is spin up, 1 is spin down.
 
-    H = −t Σ c†c + i λ Σ_bonds c†_i (σ × d_ij)_z c_j + h · σ, where d_ij is the unit vector from j to i and λ = `rashba`.
+    H = −t Σ c†c + i λ Σ_bonds c†_i (σ × d_ij)_z c_j + h · σ, where d_ij is the unit vector from j to i and λ =
+    `rashba`.
 
     Args:
         t: Spin-independent hopping.

@@ -1,7 +1,7 @@
 """Tight-binding models at zero field: lattice vectors, orbital positions and a hopping list. Data only."""
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -47,7 +47,7 @@ class TightBinding(eqx.Module):
         return jnp.max(jnp.abs(self.onsite)) + 2 * jnp.sum(jnp.abs(self.amplitudes))
 
 
-Number = Union[complex, float, int, Array]
+Number = complex | float | int | Array
 
 
 def tight_binding(

@@ -38,9 +38,7 @@ def honeycomb(t: Number = 1.0, t2: Number = 0.0, t3: Number = 0.0, mass: Number 
     return tight_binding(TRIANGULAR, [[0, 0], [THIRD, THIRD]], hoppings, name="honeycomb")
 
 
-def haldane(
-    t: Number = 1.0, t2: Number = 0.15, phase: Number = math.pi / 2, mass: Number = 0.0
-) -> TightBinding:
+def haldane(t: Number = 1.0, t2: Number = 0.15, phase: Number = math.pi / 2, mass: Number = 0.0) -> TightBinding:
     """Haldane's model on the honeycomb lattice of `honeycomb` (Phys. Rev. Lett. 61, 2015 (1988)).
 
     Second neighbors are −t2 exp(i phase) for a hop by a1, −a2 or a2 − a1 on A and by the opposites on B. With

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.hamiltonian.batch import padded_cells
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Layout, Unit
@@ -13,9 +14,10 @@ from hofstadter.io.layout import Layout, Unit
 SECONDS_PER_UNIT = 5.0
 # Eigenvalues of a complex Hermitian matrix take about 16/3 n³ operations; at 10 Gflop/s.
 SECONDS_PER_CUBE = 16 / 3 / 10e9
-# Time that even the smallest matrix takes.
-SECONDS_PER_MATRIX = 5e-6
-LARGEST_UNIT = 256
+# What the smallest matrix takes, and what one point takes besides its matrices, measured on two CPU cores.
+SECONDS_PER_MATRIX = 1e-5
+SECONDS_PER_POINT = 0.05
+LARGEST_UNIT = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +65,19 @@ def make_plan(run_file: RunFile) -> Plan:
 
 def measured_speed() -> float:
     """How many times faster this CPU is than `Plan.work` assumes, from a tenth of a second of NumPy."""
-    size, repeats = 96, 3
+    size, times = 96, []
     matrix = np.random.default_rng(0).normal(size=(size, size)) + 0j
     matrix = matrix + matrix.conj().T
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        np.linalg.eigvalsh(matrix)
-        times.append(time.perf_counter() - start)
-    return _work(1, size) / min(times)
+    start = end = time.perf_counter()
+    with single_threaded_blas():
+        while end - start < 0.1 or len(times) < 3:
+            before = time.perf_counter()
+            np.linalg.eigvalsh(matrix)
+            end = time.perf_counter()
+            times.append(end - before)
+    return SECONDS_PER_CUBE * size**3 / min(times)
 
 
 def _work(matrices: int, size: int) -> float:
-    """Seconds for so many eigenvalue problems of one size."""
-    return matrices * (SECONDS_PER_MATRIX + SECONDS_PER_CUBE * float(size) ** 3)
+    """Seconds for a point with so many matrices of one size."""
+    return SECONDS_PER_POINT + matrices * (SECONDS_PER_MATRIX + SECONDS_PER_CUBE * float(size) ** 3)

@@ -1,0 +1,1 @@
+"""Jobs that users ask for: from a model to a labelled dataset."""

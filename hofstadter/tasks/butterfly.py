@@ -13,12 +13,10 @@ from hofstadter.flux import Flux, FluxLike, as_fluxes, farey
 from hofstadter.models.tight_binding import TightBinding
 
 # Gaps below this part of the largest possible |energy| are not told apart from touching bands.
-RELATIVE_MIN_GAP = 1e-6
+RELATIVE_MIN_GAP = 5e-5
 
 
-def band_edges(
-    model: TightBinding, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb: float = 4.0
-) -> xr.Dataset:
+def band_edges(model: TightBinding, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb: float = 4.0) -> xr.Dataset:
     """Lower and upper edge of every band over the magnetic zone.
 
     Args:
@@ -35,15 +33,13 @@ def band_edges(
     return _edges_dataset(model, points, find_band_edges(model, points, memory_gb=memory_gb))
 
 
-def gaps(
-    model: TightBinding, flux: FluxLike, *, min_gap: float | None = None, memory_gb: float = 4.0
-) -> xr.Dataset:
+def gaps(model: TightBinding, flux: FluxLike, *, min_gap: float | None = None, memory_gb: float = 4.0) -> xr.Dataset:
     """The open gaps at one flux with their computed labels (s, t).
 
     Args:
         model: The zero-field model.
         flux: Flux per primitive cell.
-        min_gap: Narrowest gap to list, in the model's energy unit; by default 1e-6 of the largest possible |energy|.
+        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|.
         memory_gb: Working memory.
 
     Returns:
@@ -72,14 +68,14 @@ def butterfly(
         model: The zero-field model.
         fluxes: Fluxes per primitive cell; or give `max_denominator`.
         max_denominator: All reduced p/q in [0, 1] with q up to this.
-        min_gap: Narrowest gap to list, in the model's energy unit; by default 1e-6 of the largest possible |energy|.
+        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|.
         labels: Whether to compute (s, t). Without it gaps have status LABEL_NOT_ESTABLISHED.
         memory_gb: Working memory.
         progress: Called with the number of fluxes finished since the last call.
 
     Returns:
-        Dataset with dims (flux, band, gap) and the variables of `band_edges` and `gaps`, padded with NaN (status ABSENT)
-        for fluxes with fewer bands or gaps than the largest.
+        Dataset with dims (flux, band, gap) and the variables of `band_edges` and `gaps`, padded with NaN (status
+        ABSENT) for fluxes with fewer bands or gaps than the largest.
 
     Raises:
         ValueError: If neither or both of `fluxes` and `max_denominator` are given, or a flux is not reduced.
@@ -98,7 +94,9 @@ def butterfly(
         found = label_gaps(model, points, found, widths, memory_gb=memory_gb)
     if progress is not None:
         progress(len(points))
-    return _edges_dataset(model, points, edges).merge(_gaps_dataset(points, found), compat="equals", combine_attrs="override")
+    return _edges_dataset(model, points, edges).merge(
+        _gaps_dataset(points, found), compat="equals", combine_attrs="override"
+    )
 
 
 def _edges_dataset(model: TightBinding, fluxes: Sequence[Flux], edges: Sequence[BandEdges]) -> xr.Dataset:

@@ -7,9 +7,12 @@ from typing import Annotated
 import pydantic
 import xarray as xr
 
+from hofstadter.counting.edges import mesh_size
 from hofstadter.flux import Flux, farey
 from hofstadter.models import TightBinding
 from hofstadter.tasks._task import FluxText, Section, Task
+from hofstadter.tasks.bands import bands
+from hofstadter.tasks.butterfly import butterfly
 
 # All p/q up to this denominator are 300 000 fluxes, months of work: more is a slip of the keyboard.
 LARGEST_MAX_DENOMINATOR = 1000
@@ -60,11 +63,14 @@ def _butterfly_points(parameters: ButterflyParameters) -> list[Flux]:
     return farey(parameters.max_denominator, parameters.low, parameters.high)
 
 
-def _butterfly_sizes(
-    model: TightBinding, parameters: ButterflyParameters, points: Sequence[Flux]
-) -> dict[str, int]:
+def _butterfly_sizes(model: TightBinding, parameters: ButterflyParameters, points: Sequence[Flux]) -> dict[str, int]:
     bands = max(flux.q for flux in points) * model.orbitals
     return {"band": bands, "gap": bands - 1}
+
+
+def _butterfly_matrices(parameters: ButterflyParameters, flux: Flux) -> int:
+    """The mesh, half as many again for its refinement, and what Berry fluxes were measured to take."""
+    return mesh_size(flux.q) ** 2 * 3 // 2 + (60 if parameters.labels else 0)
 
 
 def _compute_butterfly(
@@ -75,8 +81,6 @@ def _compute_butterfly(
     memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> xr.Dataset:
-    from hofstadter.tasks.butterfly import butterfly
-
     return butterfly(
         model,
         fluxes=list(points),
@@ -123,11 +127,7 @@ def _compute_bands(
     memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> xr.Dataset:
-    from hofstadter.tasks.bands import bands
-
-    result = bands(
-        model, points[0], corners=parameters.corners, points=parameters.points, memory_gb=memory_gb
-    )
+    result = bands(model, points[0], corners=parameters.corners, points=parameters.points, memory_gb=memory_gb)
     if progress is not None:
         progress(1)
     return result
@@ -143,7 +143,7 @@ TASKS: dict[str, Task] = {
             points=_butterfly_points,
             sizes=_butterfly_sizes,
             compute=_compute_butterfly,
-            matrices=lambda parameters, flux: 40,
+            matrices=_butterfly_matrices,
             names=BUTTERFLY_NAMES,
             plots=("butterfly", "wannier_diagram"),
         ),

@@ -1,0 +1,1 @@
+"""Berry flux, Chern numbers and gap labels."""

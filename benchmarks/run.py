@@ -1,0 +1,79 @@
+"""Measure hofstadter against NumPy, JAX as it comes and (on a GPU) CuPy, on the same matrices in the same process.
+
+    python benchmarks/run.py [--quick] [--json FILE] [--blas-threads 1|all] [--cores N] [--only TEXT]
+
+Ours and the rival run in turn and the smallest time of each counts, so that other work on the machine disturbs both
+alike. Ours always spreads a batch over all cores; `--blas-threads` says how many threads the rival's BLAS may use, and
+`--cores 1` holds everything on one core, which compares algorithms alone.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller sizes: is everything in order?")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store the table here")
+    parser.add_argument(
+        "--blas-threads", choices=["1", "all"], default="1", help="threads of the rival's BLAS"
+    )
+    parser.add_argument("--cores", type=int, metavar="N", help="cores that the whole process may use")
+    parser.add_argument("--only", default="", metavar="TEXT", help="benchmarks with this text in their name")
+    return parser.parse_args()
+
+
+def set_threads(blas_threads: str, cores: int | None) -> None:
+    """Must come before NumPy and JAX are imported, because their thread pools never change size."""
+    if cores is not None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        if blas_threads == "1":
+            os.environ[name] = "1"
+        else:
+            os.environ.pop(name, None)
+
+
+def main() -> int:
+    options = arguments()
+    set_threads(options.blas_threads, options.cores)
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import counting
+    import fresh
+    import measure
+    import report
+    import spectra
+
+    benchmarks = [
+        spectra.batched_dense,
+        spectra.square_butterfly,
+        counting.density_maps,
+        counting.gap_labels,
+        fresh.cold_starts,
+        fresh.bounded_memory,
+    ]
+    surroundings = measure.surroundings(options.blas_threads, options.quick)
+    lines = []
+    for benchmark in benchmarks:
+        if options.only in benchmark.__name__:
+            print(f"{benchmark.__name__} ...", file=sys.stderr, flush=True)
+            lines += benchmark(options.quick)
+    report.print_table(surroundings, lines)
+    if options.json is not None:
+        stored = surroundings | {
+            "lines": [dataclasses.asdict(line) | {"ratio": line.ratio} for line in lines]
+        }
+        options.json.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Projector P(k) on a group of bands and its derivatives in k, by perturbation theory between bands in and out of it.
+
+The derivative of the cell-periodic projector needs no smooth gauge of the states. With the plane waves of the problem
+
+    H̃_k(dk) = ⟨k| exp(−i dk·r) |k + dk⟩ H(k + dk) ⟨k + dk| exp(i dk·r) |k⟩
+
+is H(k + dk) seen from k, with every position in it, and ∂H̃ is its derivative at dk = 0. Then
+
+    ∂P̃ = X + X†,   X = Σ_{n in, m out} |m⟩ ⟨m|∂H̃|n⟩ / (E_n − E_m) ⟨n|.
+
+Only differences of an energy in the group and one out of it appear, so degeneracies inside the group are harmless, in
+the value and in derivatives of every order.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from hofstadter._checks import fail, is_concrete
+from hofstadter.eigensolver import dense
+from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.topology.chern import CLOSED_GAP, check_bands
+
+Eigenbasis = tuple[Float[Array, " n"], Complex[Array, "n n"]]
+
+
+def projector(
+    problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Float[Array, "*batch 2"]
+) -> Complex[Array, "*batch basis basis"]:
+    """P(k) on the bands [first, last), in the periodic basis of `problem.matrix`.
+
+    Args:
+        problem: From `hofstadter.at_flux`.
+        bands: First band and the one after the last, counted from 0 at the bottom.
+        k: Reduced momenta of any leading shape.
+
+    Returns:
+        The projectors; NaN where the group touches another band.
+
+    Raises:
+        ValueError: If the band range is empty or outside of the spectrum, or `k` does not end in two components.
+    """
+    bands, k = check_group(problem, bands), as_momenta(k)
+
+    def one(point):
+        matrix = problem.matrix(point)
+        return group_projector(bands, eigenbasis(matrix), matrix)
+
+    return over_momenta(one, k)
+
+
+def projector_derivatives(
+    problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Float[Array, "*batch 2"]
+) -> Complex[Array, "*batch 2 basis basis"]:
+    """∂P̃/∂k1 and ∂P̃/∂k2 of the cell-periodic projector, in the basis at k; arguments as in `projector`.
+
+    For tight binding P̃(k) = D†(k) P(k) D(k) with the diagonal D = exp(2πi k·x) of the true positions x, and this is
+    D(k) ∂P̃ D†(k).
+    """
+    bands, k = check_group(problem, bands), as_momenta(k)
+
+    def one(point):
+        matrix = problem.matrix(point)
+        mixing = group_mixing(bands, eigenbasis(matrix), matrix, velocity(problem, point))
+        return mixing + jnp.swapaxes(mixing, -1, -2).conj()
+
+    return over_momenta(one, k)
+
+
+def velocity(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]) -> Complex[Array, "2 basis basis"]:
+    """∂H̃/∂k1 and ∂H̃/∂k2 at k, by automatic differentiation of `matrix` between two plane waves."""
+
+    def seen_from_k(dk):
+        half = problem.apply_plane_wave(k, dk, problem.matrix(k + dk))
+        return problem.apply_plane_wave(k, dk, half.conj().T)
+
+    return _derivatives(seen_from_k, jnp.zeros_like(k))
+
+
+def periodic_velocity(
+    problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]
+) -> Complex[Array, "2 basis basis"]:
+    """∂H/∂k1 and ∂H/∂k2 of the periodic matrix: `velocity` with all orbitals of the magnetic cell at the origin."""
+    return _derivatives(problem.matrix, k)
+
+
+def _derivatives(function, at):
+    return jax.vmap(lambda direction: jax.jvp(function, (at,), (direction,))[1])(jnp.eye(2, dtype=at.dtype))
+
+
+def eigenbasis(matrix: Complex[Array, "n n"]) -> Eigenbasis:
+    """Energies and states as constants: `group_projector` and `group_mixing` carry the derivatives."""
+    return dense.eigensystem(jax.lax.stop_gradient(matrix))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def group_projector(
+    bands: tuple[int, int], basis: Eigenbasis, matrix: Complex[Array, "n n"]
+) -> Complex[Array, "n n"]:
+    """P of `matrix`, whose `eigenbasis` is given."""
+    energies, states = basis
+    inside = states[:, slice(*bands)]
+    closed = direct_gap(energies, bands) <= touching_tolerance(energies)
+    value = inside @ inside.conj().T
+    return jnp.where(closed, jnp.full_like(value, jnp.nan), value)
+
+
+@group_projector.defjvp
+def _group_projector_jvp(bands, primals, tangents):
+    basis, matrix = primals
+    mixing = group_mixing(bands, basis, matrix, tangents[1])
+    return group_projector(bands, basis, matrix), mixing + mixing.conj().T
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _mixing(
+    bands: tuple[int, int], basis: Eigenbasis, matrix: Complex[Array, "n n"], change: Complex[Array, "n n"]
+) -> Complex[Array, "n n"]:
+    """X = Σ_{n in, m out} |m⟩ ⟨m|change|n⟩ / (E_n − E_m) ⟨n| for the eigenbasis of `matrix`."""
+    energies, states = basis
+    first, last = bands
+    inside = states[:, first:last]
+    outside = jnp.concatenate([states[:, :first], states[:, last:]], axis=1)
+    others = jnp.concatenate([energies[:first], energies[last:]])
+    difference = energies[None, first:last] - others[:, None]
+    touching = jnp.abs(difference) <= touching_tolerance(energies)
+    inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
+    coupling = outside.conj().T @ change @ inside
+    return outside @ (coupling * inverse.astype(coupling.dtype)) @ inside.conj().T
+
+
+@_mixing.defjvp
+def _mixing_jvp(bands, primals, tangents):
+    # X solves X H − H X = (1 − P) A P with X = (1 − P) X P. The derivative of the second equation gives the diagonal
+    # blocks of dX, that of the first gives an equation of the same form for the block from in to out.
+    basis, matrix, change = primals
+    _, d_matrix, d_change = tangents
+    x = _mixing(bands, basis, matrix, change)
+    rotation = _mixing(bands, basis, matrix, d_matrix)
+    d_projector = rotation + rotation.conj().T
+    source = d_change + _commutator(d_matrix, x) + _commutator(change, d_projector)
+    return x, _mixing(bands, basis, matrix, source) + _commutator(x, d_projector)
+
+
+def group_mixing(
+    bands: tuple[int, int],
+    basis: Eigenbasis,
+    matrix: Complex[Array, "n n"],
+    changes: Complex[Array, "*changes n n"],
+) -> Complex[Array, "*changes n n"]:
+    """First-order change (1 − P) dP P of the group for each change dH of the matrix; NaN if it touches other bands."""
+    if changes.ndim == 2:
+        return _mixing(bands, basis, matrix, changes)
+    return jax.vmap(lambda change: group_mixing(bands, basis, matrix, change))(changes)
+
+
+def _commutator(a, b):
+    return a @ b - b @ a
+
+
+def direct_gap(energies: Float[Array, "*batch band"], bands: tuple[int, int]) -> Float[Array, "*batch"]:
+    """Smallest distance from a level of the group to one out of it; infinite if the group is everything."""
+    first, last = bands
+    gap = jnp.full(energies.shape[:-1], jnp.inf, energies.dtype)
+    if first > 0:
+        gap = jnp.minimum(gap, energies[..., first] - energies[..., first - 1])
+    if last < energies.shape[-1]:
+        gap = jnp.minimum(gap, energies[..., last] - energies[..., last - 1])
+    return gap
+
+
+def touching_tolerance(energies: Float[Array, "*batch band"]) -> Float[Array, "*batch"]:
+    """Direct gaps up to this are touching points: 1e-9 of the largest |energy|, or the rounding of single precision."""
+    rounding = 8 * energies.shape[-1] * float(jnp.finfo(energies.dtype).eps)
+    return max(CLOSED_GAP, rounding) * jnp.max(jnp.abs(energies), axis=-1)
+
+
+def check_group(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:
+    """Refuse band ranges that are empty, outside of the spectrum, or in the padding."""
+    first, last = check_bands(problem, bands)
+    if is_concrete(problem.q) and last > int(problem.bands):
+        raise fail("bands", f"a non-empty range within 0 … {int(problem.bands)}", f"({first}, {last})")
+    return first, last
+
+
+def as_momenta(k: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
+    """Refuse arrays that are not pairs (k1, k2)."""
+    k = jnp.asarray(k)
+    if k.ndim == 0 or k.shape[-1] != 2:
+        raise fail("k", "an array of pairs (k1, k2)", f"of shape {k.shape}")
+    return k if jnp.issubdtype(k.dtype, jnp.floating) else k.astype(float)
+
+
+def over_momenta(function, k: Array):
+    """Apply a function of one momentum to all of them."""
+    result = jax.vmap(function)(k.reshape(-1, 2))
+    return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), result)
+
+
+def first_nan(values: Array, k: Array) -> np.ndarray | None:
+    """The first momentum whose value has a NaN."""
+    flat = np.isnan(np.asarray(values)).reshape(k.size // 2, -1).any(axis=1)
+    return np.asarray(k).reshape(-1, 2)[flat.argmax()] if flat.any() else None
