@@ -49,7 +49,7 @@ def _density_map(model, q: int, fluxes: int, count: int, target: float | None) -
         **times,
         error=miscounts,
         target=target,
-        note=f"error: number of miscounts; counting is the faster one up to {break_even:.0f} energies per matrix",
+        note=f"error: miscounts; counting is the faster one up to {break_even:.0f} energies per matrix",
     )
 
 

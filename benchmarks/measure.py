@@ -80,7 +80,7 @@ def compare(
 
     Args:
         ours: The call to time.
-        theirs: Times itself, because what it must not count (building matrices) is inside: returns (time, result).
+        theirs: Times itself, so that it can leave out the building of matrices: returns (time, result).
         seconds: How long to go on.
         most: Repetitions at most.
 
@@ -106,7 +106,7 @@ def timed(function: Callable[[], Any]) -> Callable[[], tuple[float, Any]]:
 
 
 def as_solve_calls(function: Callable[[Any], Any], argument: Any) -> Callable[[], Any]:
-    """Call a compiled function as `hofstadter.solve` does: JAX's threads over the batch, one BLAS thread below each."""
+    """Call a compiled function as `hofstadter.solve` does: JAX's threads over the batch, one BLAS thread each."""
 
     def call():
         with single_threaded_blas():
@@ -120,7 +120,7 @@ def largest(difference: Any) -> float:
 
 
 def surroundings(blas_threads: str, quick: bool) -> dict[str, Any]:
-    """Device, versions, threads and date: what a stored table needs to be read later. No name of a machine."""
+    """Device, versions, threads and date: what one must know to read a stored table."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {}
     for package in PACKAGES:

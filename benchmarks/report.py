@@ -18,12 +18,8 @@ def print_table(surroundings: dict[str, Any], lines: list[Line]) -> None:
         highlight=False,
     )
     table = Table(show_lines=False)
-    for name, side in (
-        ("work", "left"), ("size", "left"), ("first call", "right"), ("of it compiling", "right"),
-        ("ours, warm", "right"), ("rival", "left"), ("its time", "right"), ("ratio", "right"), ("goal", "right"),
-        ("error", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=side)
+    for name in ("work", "size", "first call", "compiling", "ours", "rival", "its time", "ratio", "goal", "error"):
+        table.add_column(name, justify="left" if name in ("work", "size", "rival") else "right")
     for line in lines:
         table.add_row(
             line.work,

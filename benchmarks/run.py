@@ -1,10 +1,10 @@
-"""Measure hofstadter against NumPy, JAX as it comes and (on a GPU) CuPy, on the same matrices in the same process.
+"""Measure hofstadter against NumPy, plain JAX and (on a GPU) CuPy, on the same matrices in the same process.
 
     python benchmarks/run.py [--quick] [--json FILE] [--blas-threads 1|all] [--cores N] [--only TEXT]
 
-Ours and the rival run in turn and the smallest time of each counts, so that other work on the machine disturbs both
-alike. Ours always spreads a batch over all cores; `--blas-threads` says how many threads the rival's BLAS may use, and
-`--cores 1` holds everything on one core, which compares algorithms alone.
+Ours and the rival run in turn and the smallest time of each counts, so that other work on the machine disturbs
+both alike. Ours always spreads a batch over all cores; `--blas-threads` says how many threads the rival's BLAS may
+use, and `--cores 1` holds everything on one core, which compares algorithms alone. The CuPy lines are untested.
 """
 
 import argparse
@@ -16,14 +16,10 @@ from pathlib import Path
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller sizes: is everything in order?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the table here")
-    parser.add_argument(
-        "--blas-threads", choices=["1", "all"], default="1", help="threads of the rival's BLAS"
-    )
+    parser.add_argument("--blas-threads", choices=["1", "all"], default="1", help="threads of the rival's BLAS")
     parser.add_argument("--cores", type=int, metavar="N", help="cores that the whole process may use")
     parser.add_argument("--only", default="", metavar="TEXT", help="benchmarks with this text in their name")
     return parser.parse_args()
@@ -68,9 +64,7 @@ def main() -> int:
             lines += benchmark(options.quick)
     report.print_table(surroundings, lines)
     if options.json is not None:
-        stored = surroundings | {
-            "lines": [dataclasses.asdict(line) | {"ratio": line.ratio} for line in lines]
-        }
+        stored = surroundings | {"lines": [dataclasses.asdict(line) | {"ratio": line.ratio} for line in lines]}
         options.json.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 

@@ -10,6 +10,7 @@ from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.density import integrated_density
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
+from hofstadter.topology.wilson import WilsonLoop, wilson_loop
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "Status",
     "StoreError",
     "TightBindingProblem",
+    "WilsonLoop",
     "at_flux",
     "band_edges",
     "bands",
@@ -36,4 +38,5 @@ __all__ = [
     "models",
     "plots",
     "solve",
+    "wilson_loop",
 ]

@@ -35,7 +35,5 @@ def _parameters(preset: object) -> str:
     assert callable(preset)
     parameters = inspect.signature(preset).parameters.values()
     return ", ".join(
-        p.name if p.default is p.empty else f"{p.name}={p.default:.6g}"
-        for p in parameters
-        if p.name != "name"
+        p.name if p.default is p.empty else f"{p.name}={p.default:.6g}" for p in parameters if p.name != "name"
     )

@@ -13,12 +13,8 @@ MOST_FAILURES = 20
 def run(
     file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_default=False)],
     executor: Annotated[str, typer.Option(help="Where to compute: serial.")] = "serial",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the store if there is one.")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Compute failed points again.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the store if there is one.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Compute failed points again.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Do a run file, or go on with it: what its store has already is not computed again."""
@@ -34,9 +30,7 @@ def run(
         raise RunFileError(str(error)) from None
     start_jax()
     run_file = read_run_file(file)
-    summary = sweep.run(
-        run_file, executor=chosen, overwrite=overwrite, retry_failed=retry_failed, quiet=quiet
-    )
+    summary = sweep.run(run_file, executor=chosen, overwrite=overwrite, retry_failed=retry_failed, quiet=quiet)
     if not quiet:
         done = f"{summary.done} of {summary.points} points are done in {summary.path}"
         typer.echo(f"{done} ({summary.computed} computed now).")
@@ -52,9 +46,7 @@ def run(
     try:
         pictures = draw(summary.path, run_file.output.plots)
     except Exception as error:  # the results are safe, so say that instead of what a user cannot help
-        typer.echo(
-            f"The results are saved, but drawing them failed: {type(error).__name__}: {error}", err=True
-        )
+        typer.echo(f"The results are saved, but drawing them failed: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from error
     if not quiet:
         for picture in pictures:

@@ -16,9 +16,7 @@ MOST_ROWS = 40
 
 def show(
     store: Annotated[Path, typer.Argument(help="The store of a run.", show_default=False)],
-    flux: Annotated[
-        str, typer.Option(help="List the gaps at this flux, such as 1/3.", show_default=False)
-    ] = "",
+    flux: Annotated[str, typer.Option(help="List the gaps at this flux, such as 1/3.", show_default=False)] = "",
     run_file: Annotated[bool, typer.Option("--run-file", help="Print the run file of the store.")] = False,
 ) -> None:
     """Show where the results of a run came from and how far they are."""

@@ -16,11 +16,13 @@ from hofstadter.counting.inertia import count_below, reach
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.models.tight_binding import TightBinding
 
-# Edges of gaps move by up to about 2π times half the width of the spectrum per flux quantum (34 t at most, for a
-# spectrum 9 t wide, on the triangular lattice). Neighbors are taken so close that this is a small part of the gap.
-EDGE_MOTION = 0.2
+# Edges of gaps move with flux, typically by π times the width of the spectrum per flux quantum. The first neighbors
+# are so close that this is half of the gap, the next ones are CLOSER times closer, until two distances give the same
+# slope: in a fan of Landau levels at small flux the edges move faster.
+EDGE_MOTION = 0.5
+CLOSER = 4
 # Gaps that ask for larger magnetic cells than this are left to the Berry flux.
-MAX_DENOMINATOR = 20_000
+MAX_DENOMINATOR = 50_000
 
 
 def chern_by_streda(
@@ -40,24 +42,46 @@ def chern_by_streda(
         spectrum_widths: For each flux the highest minus the lowest energy.
 
     Returns:
-        For each flux the Chern numbers as floats; NaN where the two sides disagree or the gap is too narrow.
+        For each flux the Chern numbers as floats; NaN where no two distances agree, or the gap is too narrow.
     """
-    entries = []  # (flux number, gap number, side, neighbor, energy)
-    for i, flux in enumerate(fluxes):
-        lower, upper = edges[i]
-        distance = EDGE_MOTION * (upper - lower) / (np.pi * spectrum_widths[i])
-        for gap, closest in enumerate(distance):
-            denominator = max(2 * reach(model) + 1, int(np.ceil(1 / (flux.q * closest))))
-            if denominator <= MAX_DENOMINATOR:
-                middle = (lower[gap] + upper[gap]) / 2
-                entries += [(i, gap, side, n, middle) for side, n in enumerate(farey_neighbors(flux, denominator))]
-    slopes = [np.full((2, len(rows)), np.nan) for rows in bands_below]
-    if entries:
-        neighbors = [entry[3] for entry in entries]
-        q = np.array([neighbor.q for neighbor in neighbors])
-        p = np.array([neighbor.p for neighbor in neighbors])
-        below = count_below(model, p, q, 0.382 / q, np.array([entry[4] for entry in entries]))
-        for (i, gap, side, neighbor, _), count in zip(entries, below, strict=True):
-            orientation = neighbor.p * fluxes[i].q - fluxes[i].p * neighbor.q
-            slopes[i][side, gap] = orientation * (count * fluxes[i].q - bands_below[i][gap] * neighbor.q)
-    return [np.where(left == right, left, np.nan) for left, right in slopes]
+    results = [np.full(len(rows), np.nan) for rows in bands_below]
+    previous = [rows.copy() for rows in results]
+    denominators = [
+        np.pi * width / (EDGE_MOTION * flux.q * (upper - lower))
+        for flux, (lower, upper), width in zip(fluxes, edges, spectrum_widths, strict=True)
+    ]
+    while True:
+        wanted = [
+            (i, gap, max(2 * reach(model) + 1, int(np.ceil(denominators[i][gap]))))
+            for i, rows in enumerate(results)
+            for gap in np.flatnonzero(np.isnan(rows) & (denominators[i] < MAX_DENOMINATOR))
+        ]
+        if not wanted:
+            return results
+        neighbors = [farey_neighbors(fluxes[i], denominator) for i, _, denominator in wanted]
+        slopes = _slopes(model, fluxes, bands_below, edges, wanted, neighbors)
+        for (i, gap, _), pair, slope in zip(wanted, neighbors, slopes, strict=True):
+            if slope == previous[i][gap]:
+                results[i][gap] = slope
+            previous[i][gap] = slope
+            denominators[i][gap] = CLOSER * max(flux.q for flux in pair)
+
+
+def _slopes(
+    model: TightBinding,
+    fluxes: Sequence[Flux],
+    bands_below: Sequence[np.ndarray],
+    edges: Sequence[tuple[np.ndarray, np.ndarray]],
+    wanted: Sequence[tuple[int, int, int]],
+    neighbors: Sequence[tuple[Flux, Flux]],
+) -> np.ndarray:
+    """Slope of each (flux number, gap number, ...) towards its neighbors; NaN where the two sides disagree."""
+    q = np.array([[flux.q for flux in pair] for pair in neighbors])
+    p = np.array([[flux.p for flux in pair] for pair in neighbors])
+    middle = np.array([[edges[i][0][gap] + edges[i][1][gap]] * 2 for i, gap, _ in wanted]) / 2
+    below = count_below(model, p.ravel(), q.ravel(), 0.382 / q.ravel(), middle.ravel()).reshape(p.shape)
+    own_p = np.array([[fluxes[i].p] for i, _, _ in wanted])
+    own_q = np.array([[fluxes[i].q] for i, _, _ in wanted])
+    own_bands = np.array([[bands_below[i][gap]] for i, gap, _ in wanted])
+    left, right = ((p * own_q - own_p * q) * (below * own_q - own_bands * q)).T
+    return np.where(left == right, left, np.nan)

@@ -13,6 +13,7 @@ the value and in derivatives of every order.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,13 @@ from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.chern import CLOSED_GAP, check_bands
 
-Eigenbasis = tuple[Float[Array, " n"], Complex[Array, "n n"]]
+
+class Eigenbasis(NamedTuple):
+    """Energies and states of one matrix as constants, and the direct gap that counts as closed there."""
+
+    energies: Float[Array, " n"]
+    states: Complex[Array, "n n"]
+    closed_gap: Float[Array, ""]
 
 
 def projector(
@@ -47,7 +54,7 @@ def projector(
 
     def one(point):
         matrix = problem.matrix(point)
-        return group_projector(bands, eigenbasis(matrix), matrix)
+        return group_projector(bands, eigenbasis(matrix, velocity(problem, point)), matrix)
 
     return over_momenta(one, k)
 
@@ -63,8 +70,8 @@ def projector_derivatives(
     bands, k = check_group(problem, bands), as_momenta(k)
 
     def one(point):
-        matrix = problem.matrix(point)
-        mixing = group_mixing(bands, eigenbasis(matrix), matrix, velocity(problem, point))
+        matrix, change = problem.matrix(point), velocity(problem, point)
+        mixing = group_mixing(bands, eigenbasis(matrix, change), matrix, change)
         return mixing + jnp.swapaxes(mixing, -1, -2).conj()
 
     return over_momenta(one, k)
@@ -80,9 +87,7 @@ def velocity(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]) -> Co
     return _derivatives(seen_from_k, jnp.zeros_like(k))
 
 
-def periodic_velocity(
-    problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]
-) -> Complex[Array, "2 basis basis"]:
+def periodic_velocity(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]) -> Complex[Array, "2 basis basis"]:
     """∂H/∂k1 and ∂H/∂k2 of the periodic matrix: `velocity` with all orbitals of the magnetic cell at the origin."""
     return _derivatives(problem.matrix, k)
 
@@ -91,19 +96,24 @@ def _derivatives(function, at):
     return jax.vmap(lambda direction: jax.jvp(function, (at,), (direction,))[1])(jnp.eye(2, dtype=at.dtype))
 
 
-def eigenbasis(matrix: Complex[Array, "n n"]) -> Eigenbasis:
-    """Energies and states as constants: `group_projector` and `group_mixing` carry the derivatives."""
-    return dense.eigensystem(jax.lax.stop_gradient(matrix))
+def eigenbasis(matrix: Complex[Array, "n n"], change: Complex[Array, "2 n n"]) -> Eigenbasis:
+    """Eigenbasis of H without derivatives, which `group_projector` and `group_mixing` carry.
+
+    A direct gap counts as closed up to 1e-9 (in single precision, its rounding) of the energy scale: the largest |energy|
+    or, since that may vanish at a touching point, the norm of the velocity `change`.
+    """
+    matrix, change = jax.lax.stop_gradient((matrix, change))
+    energies, states = dense.eigensystem(matrix)
+    scale = jnp.maximum(jnp.max(jnp.abs(energies)), jnp.linalg.norm(change) / (2 * jnp.pi))
+    rounding = 8 * energies.shape[-1] * float(jnp.finfo(energies.dtype).eps)
+    return Eigenbasis(energies, states, max(CLOSED_GAP, rounding) * scale)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def group_projector(
-    bands: tuple[int, int], basis: Eigenbasis, matrix: Complex[Array, "n n"]
-) -> Complex[Array, "n n"]:
+def group_projector(bands: tuple[int, int], basis: Eigenbasis, matrix: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
     """P of `matrix`, whose `eigenbasis` is given."""
-    energies, states = basis
-    inside = states[:, slice(*bands)]
-    closed = direct_gap(energies, bands) <= touching_tolerance(energies)
+    inside = basis.states[:, slice(*bands)]
+    closed = direct_gap(basis.energies, bands) <= basis.closed_gap
     value = inside @ inside.conj().T
     return jnp.where(closed, jnp.full_like(value, jnp.nan), value)
 
@@ -115,50 +125,50 @@ def _group_projector_jvp(bands, primals, tangents):
     return group_projector(bands, basis, matrix), mixing + mixing.conj().T
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _mixing(
-    bands: tuple[int, int], basis: Eigenbasis, matrix: Complex[Array, "n n"], change: Complex[Array, "n n"]
-) -> Complex[Array, "n n"]:
-    """X = Σ_{n in, m out} |m⟩ ⟨m|change|n⟩ / (E_n − E_m) ⟨n| for the eigenbasis of `matrix`."""
-    energies, states = basis
-    first, last = bands
-    inside = states[:, first:last]
-    outside = jnp.concatenate([states[:, :first], states[:, last:]], axis=1)
-    others = jnp.concatenate([energies[:first], energies[last:]])
-    difference = energies[None, first:last] - others[:, None]
-    touching = jnp.abs(difference) <= touching_tolerance(energies)
-    inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
-    coupling = outside.conj().T @ change @ inside
-    return outside @ (coupling * inverse.astype(coupling.dtype)) @ inside.conj().T
-
-
-@_mixing.defjvp
-def _mixing_jvp(bands, primals, tangents):
-    # X solves X H − H X = (1 − P) A P with X = (1 − P) X P. The derivative of the second equation gives the diagonal
-    # blocks of dX, that of the first gives an equation of the same form for the block from in to out.
-    basis, matrix, change = primals
-    _, d_matrix, d_change = tangents
-    x = _mixing(bands, basis, matrix, change)
-    rotation = _mixing(bands, basis, matrix, d_matrix)
-    d_projector = rotation + rotation.conj().T
-    source = d_change + _commutator(d_matrix, x) + _commutator(change, d_projector)
-    return x, _mixing(bands, basis, matrix, source) + _commutator(x, d_projector)
-
-
 def group_mixing(
     bands: tuple[int, int],
     basis: Eigenbasis,
     matrix: Complex[Array, "n n"],
     changes: Complex[Array, "*changes n n"],
 ) -> Complex[Array, "*changes n n"]:
-    """First-order change (1 − P) dP P of the group for each change dH of the matrix; NaN if it touches other bands."""
-    if changes.ndim == 2:
-        return _mixing(bands, basis, matrix, changes)
-    return jax.vmap(lambda change: group_mixing(bands, basis, matrix, change))(changes)
+    """First-order change X = (1 − P) dP P of the group for each change dH of the matrix; NaN if it touches other bands.
+
+    X solves X H − H X = (1 − P) dH P. Stated as a linear equation for `custom_linear_solve`, its own derivatives of any
+    order (forward and reverse) are again solutions of that equation, and no derivative of a state is ever taken.
+    """
+    if changes.ndim > 2:
+        return jax.vmap(lambda change: group_mixing(bands, basis, matrix, change))(changes)
+    inside = group_projector(bands, basis, matrix)
+    outside = jnp.eye(matrix.shape[0], dtype=matrix.dtype) - inside
+
+    def equation(x):
+        # Where x does not lead from the group to the other bands the identity keeps the equation regular.
+        return x + outside @ (x @ matrix - matrix @ x - x) @ inside
+
+    def solve(_, right):
+        constant = jax.lax.stop_gradient(inside)
+        to_others = right @ constant - constant @ right @ constant
+        return right - to_others + _mixing(bands, basis, right)
+
+    def solve_transposed(_, right):
+        # The equation is its own adjoint; the transpose is the complex conjugate of the adjoint.
+        return solve(_, right.conj()).conj()
+
+    return jax.lax.custom_linear_solve(equation, outside @ changes @ inside, solve, solve_transposed)
 
 
-def _commutator(a, b):
-    return a @ b - b @ a
+def _mixing(bands: tuple[int, int], basis: Eigenbasis, change: Complex[Array, "n n"]) -> Complex[Array, "n n"]:
+    """X = Σ_{n in, m out} |m⟩ ⟨m|change|n⟩ / (E_n − E_m) ⟨n|, for constant states."""
+    energies, states, closed_gap = basis
+    first, last = bands
+    inside = states[:, first:last]
+    outside = jnp.concatenate([states[:, :first], states[:, last:]], axis=1)
+    others = jnp.concatenate([energies[:first], energies[last:]])
+    difference = energies[None, first:last] - others[:, None]
+    touching = jnp.abs(difference) <= closed_gap
+    inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
+    coupling = outside.conj().T @ change @ inside
+    return outside @ (coupling * inverse.astype(coupling.dtype)) @ inside.conj().T
 
 
 def direct_gap(energies: Float[Array, "*batch band"], bands: tuple[int, int]) -> Float[Array, "*batch"]:
@@ -170,12 +180,6 @@ def direct_gap(energies: Float[Array, "*batch band"], bands: tuple[int, int]) ->
     if last < energies.shape[-1]:
         gap = jnp.minimum(gap, energies[..., last] - energies[..., last - 1])
     return gap
-
-
-def touching_tolerance(energies: Float[Array, "*batch band"]) -> Float[Array, "*batch"]:
-    """Direct gaps up to this are touching points: 1e-9 of the largest |energy|, or the rounding of single precision."""
-    rounding = 8 * energies.shape[-1] * float(jnp.finfo(energies.dtype).eps)
-    return max(CLOSED_GAP, rounding) * jnp.max(jnp.abs(energies), axis=-1)
 
 
 def check_group(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:

@@ -18,21 +18,15 @@ class Numerics(Section):
     """How to compute."""
 
     precision: Literal["single", "double"] = pydantic.Field("double", description="Of all numbers.")
-    device: Literal["auto", "cpu", "gpu"] = pydantic.Field(
-        "auto", description="auto takes a GPU if there is one."
-    )
+    device: Literal["auto", "cpu", "gpu"] = pydantic.Field("auto", description="auto takes a GPU if there is one.")
     memory_gb: float = pydantic.Field(4.0, gt=0, description="Memory that the matrices of one step may take.")
 
 
 class Output(Section):
     """Where results go."""
 
-    store: str = pydantic.Field(
-        min_length=1, description="Folder of the zarr store, such as results/name.zarr."
-    )
-    plots: list[str] = pydantic.Field(
-        [], description="Pictures to draw next to the store when the run is done."
-    )
+    store: str = pydantic.Field(min_length=1, description="Folder of the zarr store, such as results/name.zarr.")
+    plots: list[str] = pydantic.Field([], description="Pictures to draw next to the store when the run is done.")
 
 
 @dataclasses.dataclass(frozen=True)

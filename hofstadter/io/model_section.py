@@ -34,9 +34,7 @@ def read_number(value: Any) -> float | complex:
         except ValueError:
             number = None
     if number is None:
-        raise ValueError(
-            f'must be a number, or a complex one like "0.1+0.2j" or [0.1, 0.2], but is {value!r}.'
-        )
+        raise ValueError(f'must be a number, or a complex one like "0.1+0.2j" or [0.1, 0.2], but is {value!r}.')
     if not (math.isfinite(number.real) and math.isfinite(number.imag)):
         raise ValueError(f"must be finite, but is {value!r}.")
     return number
@@ -72,9 +70,7 @@ class CustomModel(Section):
     """A tight-binding model written out as a hopping list."""
 
     name: Literal["tight_binding"]
-    vectors: list[_Pair] = pydantic.Field(
-        description="Primitive vectors a1 and a2.", min_length=2, max_length=2
-    )
+    vectors: list[_Pair] = pydantic.Field(description="Primitive vectors a1 and a2.", min_length=2, max_length=2)
     positions: list[_Pair] = pydantic.Field(description="Orbitals, in units of a1 and a2.", min_length=1)
     hoppings: list[_Hopping] = pydantic.Field(description="Entries [amplitude, i, j, [R1, R2]].")
     label: str = pydantic.Field("tight binding", description="What to call the model in plots.")

@@ -46,9 +46,7 @@ def _assemble(data: dict[str, Any], name: str, text: str, mistakes: list[Mistake
     """Check the sections one by one; None if one of them is wrong."""
     for key in data:
         if isinstance(key, str) and key not in SECTIONS:
-            mistakes.append(
-                Mistake((key,), f"`{key}` is not a section of a run file. {_nearest(key, SECTIONS)}")
-            )
+            mistakes.append(Mistake((key,), f"`{key}` is not a section of a run file. {_nearest(key, SECTIONS)}"))
     schemas = {key: task.parameters for key, task in TASKS.items()}
     model_schema, model = _named_section("model", data.get("model"), model_schemas(), mistakes)
     task_schema, parameters = _named_section("task", data.get("task"), schemas, mistakes)
@@ -162,9 +160,7 @@ def _read_sweep(
         if schema is not None:
             known = [field for field in schema.model_fields if field != "name"]
             if path[0] not in known:
-                message = (
-                    f"`{target}` cannot be swept: there is no such parameter. {_nearest(str(path[0]), known)}"
-                )
+                message = f"`{target}` cannot be swept: there is no such parameter. {_nearest(str(path[0]), known)}"
                 mistakes.append(Mistake(where, message))
                 continue
         good = _sweep_values(where, values, mistakes)
@@ -235,9 +231,7 @@ def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
             points = run_file.task.points(parameters)
             here = points, run_file.task.sizes(model, parameters, points)
             if shape not in (None, here):
-                message = (
-                    f"`{axis.target}` cannot be swept: it changes the fluxes or the size of the results."
-                )
+                message = f"`{axis.target}` cannot be swept: it changes the fluxes or the size of the results."
                 mistakes.append(Mistake(where, f"{message} Write one run file per value."))
                 return
             shape = here

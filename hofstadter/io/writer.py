@@ -105,9 +105,7 @@ class Store:
 
     def finish(self) -> None:
         """Collect the metadata of all variables in one place, where xarray looks for it first."""
-        with (
-            warnings.catch_warnings()
-        ):  # it is a convention of zarr-python and xarray, not in the zarr standard
+        with warnings.catch_warnings():  # it is a convention of zarr-python and xarray, not in the zarr standard
             warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
             zarr.consolidate_metadata(str(self.path))
 
@@ -124,14 +122,10 @@ class Store:
         for name, length in result.sizes.items():
             room = unit.stop - unit.start if name == "flux" else self.layout.sizes.get(str(name), -1)
             if length > room:
-                raise StoreError(
-                    f"The task returned {length} entries along `{name}`, but announced {max(room, 0)}."
-                )
+                raise StoreError(f"The task returned {length} entries along `{name}`, but announced {max(room, 0)}.")
         for name, variable in _saved(result):
             if self.layout.splits and variable.dims[:1] != ("flux",) and variable.dims != (name,):
-                raise StoreError(
-                    f"The variable `{name}` of the task does not start with the dimension `flux`."
-                )
+                raise StoreError(f"The variable `{name}` of the task does not start with the dimension `flux`.")
 
     def _create_arrays(self, result: xr.Dataset) -> None:
         """Make the arrays that are missing, of the variables of one result."""
@@ -208,9 +202,7 @@ def _saved(result: xr.Dataset) -> Iterator[tuple[str, xr.Variable]]:
     return ((str(name), variable) for name, variable in result.variables.items() if name not in _AXIS)
 
 
-def _check_same_run(
-    path: Path, group: zarr.Group, layout: Layout, identity: dict[str, Any], version: str
-) -> None:
+def _check_same_run(path: Path, group: zarr.Group, layout: Layout, identity: dict[str, Any], version: str) -> None:
     what = differences(json.loads(str(group.attrs["identity"])), identity)
     if group.attrs["version"] != version:
         what.append(f"hofstadter is {group.attrs['version']} in the store and {version} here.")
@@ -242,9 +234,7 @@ def _write_skeleton(group: zarr.Group, layout: Layout) -> None:
         _write(group, axis.name, np.array(axis.values), [axis.name])
         group[axis.name].attrs["target"] = axis.target
     shape = [*layout.sweep_shape, layout.units_per_point]
-    _create(
-        group, "unit_status", shape, [1] * len(shape), np.dtype(np.int8), [*names, "unit"], STATUS_ATTRIBUTES
-    )
+    _create(group, "unit_status", shape, [1] * len(shape), np.dtype(np.int8), [*names, "unit"], STATUS_ATTRIBUTES)
     group.attrs.update({"unit_size": layout.unit_size, "splits": layout.splits, "coordinates": "p q"})
 
 
@@ -283,6 +273,4 @@ def _create(
 
 def _json_attributes(attributes: dict[Any, Any]) -> dict[str, Any]:
     """Attributes as plain JSON: NumPy scalars and arrays become numbers and lists."""
-    return {
-        str(key): value.tolist() if hasattr(value, "tolist") else value for key, value in attributes.items()
-    }
+    return {str(key): value.tolist() if hasattr(value, "tolist") else value for key, value in attributes.items()}

@@ -71,14 +71,10 @@ def read_yaml(text: str, name: str) -> Document:
         return Document(yaml.load(text), lines, tuple(mistakes))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = (
-            " ".join(part.strip() for part in (error.context, error.problem) if part) or "it cannot be read"
-        )
+        what = " ".join(part.strip() for part in (error.context, error.problem) if part) or "it cannot be read"
         if "'\\t'" in what:
             what = "a tab where YAML allows spaces only"
-        raise as_error(
-            name, [Mistake((), f"This is not valid YAML: {what}.", mark.line + 1 if mark else 1)]
-        ) from None
+        raise as_error(name, [Mistake((), f"This is not valid YAML: {what}.", mark.line + 1 if mark else 1)]) from None
     except (YAMLError, RecursionError, ValueError) as error:
         raise as_error(name, [Mistake((), f"This is not valid YAML: {error}.")]) from None
 
@@ -97,9 +93,7 @@ def show_path(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def _walk(
-    node: Node, path: Path, lines: dict[Path, int], mistakes: list[Mistake], above: frozenset[int]
-) -> None:
+def _walk(node: Node, path: Path, lines: dict[Path, int], mistakes: list[Mistake], above: frozenset[int]) -> None:
     if id(node) in above:
         raise ValueError("an alias contains itself")
     above = above | {id(node)}
@@ -118,9 +112,7 @@ def _walk(
             inner = (*path, key.value)
             if key.value in seen:
                 first = seen[key.value]
-                mistakes.append(
-                    Mistake(inner, f"`{show_path(inner)}` is there twice, first on line {first}.", line)
-                )
+                mistakes.append(Mistake(inner, f"`{show_path(inner)}` is there twice, first on line {first}.", line))
             seen[key.value] = line
             lines[inner] = line
             _walk(value, inner, lines, mistakes, above)

@@ -109,9 +109,7 @@ def compute_unit(
     return run_file.task.compute(model, parameters, fluxes, memory_gb=numerics.memory_gb, progress=progress)
 
 
-def _fill(
-    run_file: RunFile, plan: Plan, store: Store, executor: Executor, retry_failed: bool, quiet: bool
-) -> Summary:
+def _fill(run_file: RunFile, plan: Plan, store: Store, executor: Executor, retry_failed: bool, quiet: bool) -> Summary:
     """Compute and save all units that are missing."""
     before = store.unit_status
     finished = (DONE,) if retry_failed else (DONE, FAILED)
@@ -132,9 +130,7 @@ def _fill(
     return _summarize(plan, store, before, stopped, interrupted)
 
 
-def _compute(
-    run_file: RunFile, plan: Plan, store: Store, executor: Executor, missing: list[Unit], quiet: bool
-) -> None:
+def _compute(run_file: RunFile, plan: Plan, store: Store, executor: Executor, missing: list[Unit], quiet: bool) -> None:
     """Keep the executor busy and save what it finishes."""
     total = sum(map(plan.unit_work, plan.layout.units))
     initial = total - sum(map(plan.unit_work, missing))

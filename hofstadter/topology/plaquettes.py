@@ -63,8 +63,9 @@ class PlaquetteTally:
         needed = self.needed[:, None, None, :]
         self.total += np.sum(flux, axis=(0, 1, 2), where=needed & resolved)
         missing = needed & ~resolved
-        # Give up the groups that ask for the most until the rest is affordable.
-        while missing.any(axis=-1).sum() * 9 * self.basis_size**3 > MAX_LEVEL_COST:
+        # Cutting four plaquettes is always allowed. Beyond that, give up the groups that ask for the most.
+        affordable = max(4, MAX_LEVEL_COST / (9 * self.basis_size**3))
+        while missing.any(axis=-1).sum() > affordable:
             worst = missing.sum(axis=(0, 1, 2)).argmax()
             missing[..., worst] = False
             self.total[worst] = np.nan

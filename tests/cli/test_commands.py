@@ -39,9 +39,7 @@ def test_run_draws_one_picture_per_point_of_the_sweep(hofstadter, file, tmp_path
     code, out, _ = hofstadter("run", file, "-q")
     assert (code, out) == (0, "")
     names = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert names == [
-        f"run_{plot}_t2={t2}.png" for plot in ("butterfly", "wannier_diagram") for t2 in (0.0, 0.1)
-    ]
+    assert names == [f"run_{plot}_t2={t2}.png" for plot in ("butterfly", "wannier_diagram") for t2 in (0.0, 0.1)]
     assert matplotlib.image.imread(tmp_path / names[0]).std() > 0.01
 
 
@@ -124,17 +122,13 @@ def test_show(hofstadter, file, tmp_path, monkeypatch):
     code, out, _ = hofstadter("show", tmp_path / "run.zarr", "--flux", "1/3")
     assert code == 0
     assert "butterfly of honeycomb" in out
-    rows = [
-        [cell.strip() for cell in row.split("│")[1:-1]] for row in out.splitlines() if row.startswith("│")
-    ]
+    rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in out.splitlines() if row.startswith("│")]
     assert ["t2=0.0", "7", "4", "11"] in rows
     assert ["all", "14", "8", "22"] in rows
     assert "Failed: t2 = 0.1, 4 fluxes from 2/3 to 1/5: ArithmeticError: no solution at flux 1/4" in out
     assert sum(row[-1] == "ok" for row in rows) == 2 * 5  # gaps at 1/3 of a model with two orbitals
     assert hofstadter("show", tmp_path / "run.zarr", "--run-file")[1] == file.read_text()
-    assert (
-        "The flux 1/7 is not in this store." in hofstadter("show", tmp_path / "run.zarr", "--flux", "1/7")[2]
-    )
+    assert "The flux 1/7 is not in this store." in hofstadter("show", tmp_path / "run.zarr", "--flux", "1/7")[2]
     assert "must be coprime" in hofstadter("show", tmp_path / "run.zarr", "--flux", "2/4")[2]
 
 

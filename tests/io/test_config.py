@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (tables of run-file mistakes and their sentences)
 import pickle
 
 import numpy as np
@@ -88,9 +87,7 @@ def test_a_hopping_can_be_swept(parse):
 
 def test_the_identity_is_what_results_depend_on(parse):
     identity = parse(GOOD).identity
-    same = (
-        GOOD.replace("t: 1.0", "t: 1, mass: 0").replace("memory_gb: 2", "memory_gb: 3").replace("cpu", "auto")
-    )
+    same = GOOD.replace("t: 1.0", "t: 1, mass: 0").replace("memory_gb: 2", "memory_gb: 3").replace("cpu", "auto")
     assert run_hash(parse(same).identity) == run_hash(identity)
     other = parse(GOOD.replace("max_denominator: 4", "max_denominator: 5").replace("t3: [0.0,", "t3: [0.3,"))
     assert run_hash(other.identity) != run_hash(identity)

@@ -15,14 +15,10 @@ output: {store: STORE}
 """
 
 
-def write_run_file(
-    folder: Path, *, name: str = "run", max_denominator: int = 6, store: str | None = None
-) -> Path:
+def write_run_file(folder: Path, *, name: str = "run", max_denominator: int = 6, store: str | None = None) -> Path:
     """Write a run file with a sweep of two points; its store is NAME.zarr next to it."""
     path = folder / f"{name}.yaml"
-    text = RUN_FILE.replace("MAX", str(max_denominator)).replace(
-        "STORE", store or str(folder / f"{name}.zarr")
-    )
+    text = RUN_FILE.replace("MAX", str(max_denominator)).replace("STORE", store or str(folder / f"{name}.zarr"))
     path.write_text(text)
     return path
 
@@ -43,9 +39,7 @@ def start(
     arguments: list[str], folder: Path, *, toy: bool = True, cwd: Path = ROOT, **variables: object
 ) -> subprocess.Popen[str]:
     """Start the command line; with `toy`, with the toy task in the place of the butterfly."""
-    program = (
-        ["-m", "tests.sweep.toy_task"] if toy else ["-c", "from hofstadter.cli.main import main; main()"]
-    )
+    program = ["-m", "tests.sweep.toy_task"] if toy else ["-c", "from hofstadter.cli.main import main; main()"]
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         cwd=cwd,

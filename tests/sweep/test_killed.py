@@ -148,3 +148,23 @@ def test_two_runs_at_once(tmp_path):
         first.communicate()
     assert call(["run", str(file)], tmp_path)[0] == 0  # the lock of a dead process does not count
     assert not list(tmp_path.glob(".*.lock"))
+
+
+@pytest.mark.slow
+def test_the_real_butterfly_resumes_to_the_same_bits(tmp_path):
+    (tmp_path / "whole").mkdir()
+    options = {"TOY_OFF": 1, "TOY_UNIT": 2, "XDG_CACHE_HOME": tmp_path / "cache"}
+    whole = write_run_file(tmp_path / "whole", max_denominator=4)
+    assert call(["run", str(whole)], tmp_path, **options)[0] == 0
+    file, marks = write_run_file(tmp_path, max_denominator=4), tmp_path / "run.zarr" / "unit_status" / "c"
+    for killed_after in (1, 3, 6):
+        process = start(["run", str(file), "-q"], tmp_path, **options)
+        wait_for(lambda count=killed_after: len(list(marks.glob("*/*"))) >= count, process)
+        process.kill()
+        process.communicate()
+    done = len(finished_points(tmp_path / "run.zarr"))
+    code, out, _ = call(["run", str(file)], tmp_path, **options)
+    assert code == 0
+    assert f"({14 - done} computed now)" in out
+    assert 0 < done < 14
+    assert chunk_files(tmp_path / "run.zarr") == chunk_files(tmp_path / "whole" / "run.zarr")

@@ -31,9 +31,7 @@ def test_the_plan_is_always_the_same(run_file):
     assert make_plan(asked) == make_plan(asked)
 
 
-@pytest.mark.parametrize(
-    ("denominator", "model"), [(10, "square"), (60, "square"), (60, "kagome"), (400, "kagome")]
-)
+@pytest.mark.parametrize(("denominator", "model"), [(10, "square"), (60, "square"), (60, "kagome"), (400, "kagome")])
 def test_a_unit_takes_some_seconds_at_most(run_file, monkeypatch, denominator, model):
     monkeypatch.setattr(plan, "LARGEST_UNIT", 64)
     task = f"{{name: butterfly, fluxes: [1/{denominator - 1}, 1/{denominator}]}}"

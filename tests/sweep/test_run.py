@@ -252,9 +252,7 @@ def test_single_precision_reaches_the_task(run_file, monkeypatch):
     assert set(seen) == {np.dtype("complex64")}
 
 
-@pytest.mark.skipif(
-    any(d.platform == "gpu" for d in jax.devices()), reason="the test needs a machine without a GPU"
-)
+@pytest.mark.skipif(any(d.platform == "gpu" for d in jax.devices()), reason="the test needs a machine without a GPU")
 def test_a_device_that_is_not_there(run_file):
     with pytest.raises(RunFileError, match=r"`numerics\.device` is gpu, but JAX finds no such device here"):
         run(run_file(numerics="{device: gpu}"))

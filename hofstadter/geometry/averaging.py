@@ -1,0 +1,187 @@
+"""Averages over the magnetic zone: doubling the mesh until they settle, and watching that no gap closes in between."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from hofstadter._checks import as_integer, fail, is_concrete
+from hofstadter.eigensolver import dense
+from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.spectrum import chunk_size
+from hofstadter.errors import CalculationError, Status
+from hofstadter.geometry.projector import direct_gap
+from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+
+FIRST_POINTS = 8
+# Input, projector, two velocities and mixings, and what automatic differentiation keeps, in numbers of one matrix.
+MATRICES_PER_MOMENTUM = 8
+# A gap smaller than this many times its change to a neighboring momentum may close in between; a cone
+# gives at most √2.
+SUSPICIOUS = 3.0
+# From the spacing of the mesh down to 1e-13 of it.
+SEARCH_ROUNDS = 60
+SEARCH_SHRINK = 0.6
+MAX_SEARCHES = 6
+
+Result = TypeVar("Result")
+
+
+class Gaps(NamedTuple):
+    """Direct gaps of a group of bands on a mesh, and what counts as closed there."""
+
+    k: Float[Array, "n1 n2 2"]
+    gap: Float[Array, "n1 n2"]
+    closed_gap: Float[Array, "n1 n2"]
+
+
+def over_mesh(
+    function: Callable, problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Array, memory: float
+):
+    """`function(problem, bands, k)` on tiles of the mesh, its results stacked along a new first axis.
+
+    Outside of `jit` all meshes are cut in tiles of the same size, so that doubling compiles nothing new.
+
+    Args:
+        function: Gives a pytree of arrays for an array of momenta (tile, 2).
+        problem: The magnetic Bloch problem.
+        bands: The group.
+        k: The mesh, (n1, n2, 2).
+        memory: Working memory in units of 1 GB.
+    """
+    size = chunk_size(problem.basis_size, memory / MATRICES_PER_MOMENTUM)
+    tile = next(t for t in (64, 32, 16, 8, 4, 2, 1) if t <= size and (k.size // 2) % t == 0)
+    tiles = k.reshape(-1, tile, 2)
+    if not is_concrete(problem):
+        return jax.lax.map(lambda momenta: function(problem, bands, momenta), tiles)
+    results = [jax.tree.map(np.asarray, _jitted(function, problem, bands, momenta)) for momenta in np.asarray(tiles)]
+    return jax.tree.map(lambda *parts: jnp.asarray(np.stack(parts)), *results)
+
+
+@eqx.filter_jit
+def _jitted(function, problem, bands, k):
+    return function(problem, bands, k)
+
+
+def mesh_status(gaps: Gaps, values: Array) -> Int[Array, ""]:
+    """Status as far as the mesh itself can tell."""
+    bad = jnp.where(jnp.all(jnp.isfinite(values)), int(Status.OK), int(Status.NOT_FINITE))
+    return jnp.where(jnp.any(gaps.gap <= gaps.closed_gap), int(Status.GAP_CLOSED), bad).astype(jnp.int32)
+
+
+def converge(
+    problem: AbstractMagneticBlochProblem,
+    bands: tuple[int, int],
+    average: Callable[[int], tuple[Any, Gaps]],
+    points: int | None,
+    rtol: float,
+    max_points: int,
+    throw: bool,
+) -> Any:
+    """Call `average(points)` with doubled `points` until its `metric` changes by less than rtol times its trace.
+
+    Args:
+        problem: The magnetic Bloch problem.
+        bands: The group.
+        average: Gives a result with `metric`, `status`, `min_gap`, `min_gap_k`, `change`, and the gaps on its mesh; see
+            `over_mesh`.
+        points: A mesh size that is to be used as it is.
+        rtol: Accepted change.
+        max_points: Largest mesh size.
+        throw: Raise if the status is not OK.
+
+    Returns:
+        The last result, with its status, change, and smallest gap filled in.
+    """
+    if not is_concrete(problem):
+        if points is None:
+            raise fail("points", "given while the problem is traced", None, "The mesh cannot be chosen then.")
+        return average(points)[0]
+    max_points = as_integer("max_points", max_points, minimum=FIRST_POINTS)
+    with single_threaded_blas():
+        result, gaps = average(FIRST_POINTS if points is None else points)
+        change, size = np.nan, FIRST_POINTS
+        while points is None and int(result.status) == Status.OK and not change <= rtol and 2 * size <= max_points:
+            size *= 2
+            previous, (result, gaps) = np.asarray(result.metric), average(size)
+            scale = np.trace(np.asarray(result.metric)) or 1.0
+            change = np.abs(np.asarray(result.metric) - previous).max() / scale
+        result = _with_status(problem, bands, result, gaps, change, points is not None or change <= rtol)
+    if throw and int(result.status) != Status.OK:
+        k1, k2 = np.asarray(result.min_gap_k)
+        where = f"Near k = ({k1:.6g}, {k2:.6g}), direct gap {float(result.min_gap):.3g}"
+        raise CalculationError(Status(int(result.status)), where)
+    return result
+
+
+def _with_status(problem, bands, result, gaps: Gaps, change: float, settled: bool):
+    """Look for a closed gap between the momenta of the mesh and fill in the status."""
+    gap, k, closed = smallest_gap(problem, bands, gaps)
+    status = int(result.status)
+    if closed:
+        status = Status.GAP_CLOSED
+    elif status == Status.OK and not settled:
+        status = Status.MESH_TOO_COARSE
+    if status == Status.GAP_CLOSED:
+        result = jax.tree.map(lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x, result)
+    kind = result.metric.dtype
+    return dataclasses.replace(
+        result,
+        status=jnp.asarray(int(status), jnp.int32),
+        change=jnp.asarray(change, kind),
+        min_gap=jnp.asarray(gap, kind),
+        min_gap_k=jnp.asarray(k, kind),
+    )
+
+
+def smallest_gap(
+    problem: AbstractMagneticBlochProblem, bands: tuple[int, int], gaps: Gaps
+) -> tuple[float, np.ndarray, bool]:
+    """Smallest direct gap, followed down from the mesh wherever it may close between the momenta.
+
+    Returns:
+        The gap, its momentum, and whether it counts as closed.
+    """
+    k, gap, closed_gap = (np.asarray(x) for x in gaps)
+    place = np.unravel_index(gap.argmin(), gap.shape)
+    best, where, closed = float(gap[place]), k[place], bool((gap <= closed_gap).any())
+    if closed or not np.isfinite(gap).all():
+        return best, where, closed
+    steps = [(1, 0), (0, 1), (1, 1), (1, -1)]
+    neighbors = np.stack([np.roll(gap, (s * a, s * b), (0, 1)) for a, b in steps for s in (1, -1)])
+    suspicious = gap < SUSPICIOUS * np.abs(neighbors - gap).max(axis=0)
+    lowest = suspicious & (gap <= neighbors.min(axis=0))
+    if not lowest.any():
+        return best, where, closed
+    starts = k[lowest][np.argsort(gap[lowest])[:MAX_SEARCHES]]
+    starts = np.concatenate([starts, np.repeat(starts[:1], MAX_SEARCHES - len(starts), axis=0)])
+    spacing = np.array([np.abs(np.diff(k[:, 0, 0])).max(initial=0), np.abs(np.diff(k[0, :, 1])).max(initial=0)])
+    found_k, found = (np.asarray(x) for x in _descend(problem, bands, starts, spacing))
+    last = found.argmin()
+    return float(found[last]), found_k[last], bool(found[last] <= closed_gap.max())
+
+
+@eqx.filter_jit
+def _descend(problem, bands, starts, spacing):
+    """Pattern search on 3 × 3 momenta that shrink around the smallest gap."""
+    index = jnp.arange(-1, 2)
+    pattern = jnp.stack(jnp.meshgrid(index, index, indexing="ij"), axis=-1).reshape(-1, 2).astype(starts.dtype)
+
+    def gap_at(k):
+        return direct_gap(dense.eigenvalues(problem.matrix(k)), bands)
+
+    def search(start):
+        def shrink(round_number, center):
+            width = spacing * SEARCH_SHRINK ** round_number.astype(starts.dtype)
+            k = center + pattern * width
+            return k[jnp.argmin(jax.vmap(gap_at)(k))]
+
+        return jax.lax.fori_loop(0, SEARCH_ROUNDS, shrink, start)
+
+    found = jax.vmap(search)(starts)
+    return found, jax.vmap(gap_at)(found)
