@@ -5,6 +5,7 @@ from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.flux import Flux, farey
 from hofstadter.hamiltonian.bloch import TightBindingProblem, at_flux
+from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
@@ -36,6 +37,7 @@ __all__ = [
     "integrated_density",
     "mesh",
     "models",
+    "open_store",
     "plots",
     "solve",
     "wilson_loop",

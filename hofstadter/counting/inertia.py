@@ -142,7 +142,7 @@ class _Ring:
         real = self.k1.dtype
         r1 = jnp.asarray(self.r1[which])[:, None]
         q = self.q.astype(real)[None, :]
-        place = jnp.mod(jnp.mod(cell, self.q) * self.p, self.q)[None, :]
+        place = jnp.mod(jnp.mod(cell, self.q) * jnp.mod(self.p, self.q), self.q)[None, :]
         clock = jnp.mod(-r1 * place, self.q[None, :]).astype(real) / q
         turns = self.p.astype(real)[None, :] / q * self.area[which][:, None] + clock + r1 * self.k1[None, :]
         return self.model.amplitudes[which][:, None] * translations.turns_to_phase(turns)

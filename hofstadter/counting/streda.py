@@ -21,8 +21,8 @@ from hofstadter.models.tight_binding import TightBinding
 # slope: in a fan of Landau levels at small flux the edges move faster.
 EDGE_MOTION = 0.5
 CLOSER = 4
-# Gaps that ask for larger magnetic cells than this are left to the Berry flux.
-MAX_DENOMINATOR = 50_000
+# Gaps that ask for larger magnetic cells than this are left to the Berry flux; p q still fits 32-bit integers.
+MAX_DENOMINATOR = 40_000
 
 
 def chern_by_streda(

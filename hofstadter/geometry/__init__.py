@@ -1,0 +1,1 @@
+"""Projectors, quantum geometric tensor, and the position-free minimal metric."""

@@ -110,7 +110,7 @@ def converge(
             size *= 2
             previous, (result, gaps) = np.asarray(result.metric), average(size)
             scale = np.trace(np.asarray(result.metric)) or 1.0
-            change = np.abs(np.asarray(result.metric) - previous).max() / scale
+            change = float(np.abs(np.asarray(result.metric) - previous).max() / scale)
         result = _with_status(problem, bands, result, gaps, change, points is not None or change <= rtol)
     if throw and int(result.status) != Status.OK:
         k1, k2 = np.asarray(result.min_gap_k)

@@ -15,6 +15,7 @@ the value and in derivatives of every order.
 import functools
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,11 +53,7 @@ def projector(
     """
     bands, k = check_group(problem, bands), as_momenta(k)
 
-    def one(point):
-        matrix = problem.matrix(point)
-        return group_projector(bands, eigenbasis(matrix, velocity(problem, point)), matrix)
-
-    return over_momenta(one, k)
+    return _over_momenta(_projector_at, problem, bands, k)
 
 
 def projector_derivatives(
@@ -69,12 +66,7 @@ def projector_derivatives(
     """
     bands, k = check_group(problem, bands), as_momenta(k)
 
-    def one(point):
-        matrix, change = problem.matrix(point), velocity(problem, point)
-        mixing = group_mixing(bands, eigenbasis(matrix, change), matrix, change)
-        return mixing + jnp.swapaxes(mixing, -1, -2).conj()
-
-    return over_momenta(one, k)
+    return _over_momenta(_derivatives_at, problem, bands, k)
 
 
 def velocity(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"]) -> Complex[Array, "2 basis basis"]:
@@ -99,8 +91,8 @@ def _derivatives(function, at):
 def eigenbasis(matrix: Complex[Array, "n n"], change: Complex[Array, "2 n n"]) -> Eigenbasis:
     """Eigenbasis of H without derivatives, which `group_projector` and `group_mixing` carry.
 
-    A direct gap counts as closed up to 1e-9 (in single precision, its rounding) of the energy scale: the largest |energy|
-    or, since that may vanish at a touching point, the norm of the velocity `change`.
+    A direct gap counts as closed up to 1e-9 (in single precision, its rounding) of the energy scale: the largest
+    |energy| or, since that may vanish at a touching point, the norm of the velocity `change`.
     """
     matrix, change = jax.lax.stop_gradient((matrix, change))
     energies, states = dense.eigensystem(matrix)
@@ -185,8 +177,11 @@ def direct_gap(energies: Float[Array, "*batch band"], bands: tuple[int, int]) ->
 def check_group(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:
     """Refuse band ranges that are empty, outside of the spectrum, or in the padding."""
     first, last = check_bands(problem, bands)
-    if is_concrete(problem.q) and last > int(problem.bands):
-        raise fail("bands", f"a non-empty range within 0 … {int(problem.bands)}", f"({first}, {last})")
+    if is_concrete(problem.q):
+        with jax.ensure_compile_time_eval():
+            available = int(problem.bands)
+        if last > available:
+            raise fail("bands", f"a non-empty range within 0 … {available}", f"({first}, {last})")
     return first, last
 
 
@@ -198,10 +193,21 @@ def as_momenta(k: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:
     return k if jnp.issubdtype(k.dtype, jnp.floating) else k.astype(float)
 
 
-def over_momenta(function, k: Array):
-    """Apply a function of one momentum to all of them."""
-    result = jax.vmap(function)(k.reshape(-1, 2))
-    return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), result)
+@eqx.filter_jit
+def _over_momenta(function, problem, bands, k):
+    result = jax.vmap(lambda point: function(problem, bands, point))(k.reshape(-1, 2))
+    return result.reshape(*k.shape[:-1], *result.shape[1:])
+
+
+def _projector_at(problem, bands, k):
+    matrix = problem.matrix(k)
+    return group_projector(bands, eigenbasis(matrix, velocity(problem, k)), matrix)
+
+
+def _derivatives_at(problem, bands, k):
+    matrix, change = problem.matrix(k), velocity(problem, k)
+    mixing = group_mixing(bands, eigenbasis(matrix, change), matrix, change)
+    return mixing + jnp.swapaxes(mixing, -1, -2).conj()
 
 
 def first_nan(values: Array, k: Array) -> np.ndarray | None:

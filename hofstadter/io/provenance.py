@@ -9,13 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def package_version() -> str:
+    """The version of hofstadter that is installed."""
+    return importlib.metadata.version("hofstadter")
+
+
 def provenance() -> dict[str, str]:
     """The versions that compute here, the device that JAX computes on by default, and the date."""
-    import hofstadter  # at import time, the package is not complete yet
-
     (device,) = jnp.zeros(()).devices()
     return {
-        "hofstadter": hofstadter.__version__,
+        "hofstadter": package_version(),
         "jax": jax.__version__,
         "jaxlib": importlib.metadata.version("jaxlib"),
         "numpy": np.__version__,

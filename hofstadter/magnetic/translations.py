@@ -57,7 +57,7 @@ def irrep(
     r1, r2 = translation[:, :1], translation[:, 1:]
     column, cells_passed = wrap(m + r2, q)
     real = k.dtype
-    clock = -jnp.mod(r1 * jnp.mod(m * p, q), q).astype(real) / q.astype(real)
+    clock = -jnp.mod(r1 * jnp.mod(m * jnp.mod(p, q), q), q).astype(real) / q.astype(real)
     return column, clock + r1.astype(real) * k[0] + cells_passed.astype(real) * (q.astype(real) * k[1])
 
 

@@ -19,7 +19,7 @@ from hofstadter.flux import Flux
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Unit
 from hofstadter.io.lock import locked
-from hofstadter.io.provenance import provenance
+from hofstadter.io.provenance import package_version, provenance
 from hofstadter.io.store import DONE, FAILED
 from hofstadter.io.writer import Store, open_for_run
 from hofstadter.models import cast
@@ -79,8 +79,6 @@ def run(
         RunFileError: If the device that the run file asks for is not there.
         StoreError: If the store cannot be written, is in use, or belongs to another run file.
     """
-    import hofstadter
-
     path = Path(run_file.output.store)
     plan = make_plan(run_file)
     try:
@@ -90,7 +88,7 @@ def run(
                 path,
                 plan.layout,
                 run_file.identity,
-                hofstadter.__version__,
+                package_version(),
                 text=run_file.text,
                 overwrite=overwrite,
             )

@@ -170,7 +170,7 @@ def test_memory_and_output_are_not_part_of_a_run(run_file):
 
 def test_the_store_of_another_version(run_file, monkeypatch):
     run(run_file())
-    monkeypatch.setattr(hofstadter, "__version__", "99.0")
+    monkeypatch.setattr("hofstadter.sweep.run.package_version", lambda: "99.0")
     with pytest.raises(StoreError, match=r"hofstadter is 0\.\d+\.\d+ in the store and 99\.0 here"):
         run(run_file())
 
