@@ -26,7 +26,7 @@ def test_python_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "butterfly.png").stat().st_size > 10_000
     # Honeycomb at 1/3 with a mass: a Landau level of electrons below, one of holes above, no Hall effect half-way.
     assert names["gaps"].t.values[names["gaps"].density == 1] == [0]
-    assert capsys.readouterr().out.rstrip().endswith("\n2")
+    assert capsys.readouterr().out.rstrip().endswith("\n-1")
 
 
 def test_commands_are_one_line_each():

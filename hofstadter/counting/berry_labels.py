@@ -14,7 +14,7 @@ from hofstadter.hamiltonian.batch import stack_points
 from hofstadter.hamiltonian.bloch import TightBindingProblem
 from hofstadter.models.tight_binding import TightBinding
 from hofstadter.topology.berry import BerryFluxPatch, gap_flux_patch
-from hofstadter.topology.plaquettes import MAX_LEVELS, PlaquetteTally
+from hofstadter.topology.plaquettes import MAX_LEVELS, PATCH, PlaquetteTally
 
 
 def chern_by_berry_flux(
@@ -40,26 +40,24 @@ def chern_by_berry_flux(
     ]
     for _ in range(MAX_LEVELS):
         open_tallies = [tally for tally in tallies if len(tally.corners)]
-        for n in sorted({tally.n for tally in open_tallies}):
-            members = [tally for tally in open_tallies if tally.n == n]
-            for tally, patches in zip(members, _evaluate(model, members, n, memory_gb), strict=True):
-                tally.add(*patches)
+        for tally, patches in zip(open_tallies, _evaluate(model, open_tallies, memory_gb), strict=True):
+            tally.add(*patches)
     return [tally.chern() for tally in tallies]
 
 
 def _evaluate(
-    model: TightBinding, tallies: Sequence[PlaquetteTally], n: int, memory_gb: float
+    model: TightBinding, tallies: Sequence[PlaquetteTally], memory_gb: float
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Fluxes, verdicts and gaps of all patches that the tallies ask for, each (patch, n, n, gap)."""
-    shapes = [(len(tally.corners), n, n, len(tally.group_sizes)) for tally in tallies]
+    """Fluxes, verdicts and gaps of all patches that the tallies ask for, each (patch, PATCH, PATCH, gap)."""
+    shapes = [(len(tally.corners), PATCH, PATCH, len(tally.group_sizes)) for tally in tallies]
     results = [(np.empty(shape), np.empty(shape, bool), np.empty(shape)) for shape in shapes]
     steps = np.array([tally.step for tally in tallies])
     with single_threaded_blas():
         for stack in stack_points([t.flux for t in tallies], [t.corners for t in tallies]):
-            # Each point is a patch with (n + 1)² matrices of states.
-            size = piece_size(len(stack.p), stack.cells * model.orbitals * (n + 1), memory_gb / 4)
+            # Each point is a patch with (PATCH + 1)² matrices of states.
+            size = piece_size(len(stack.p), stack.cells * model.orbitals * (PATCH + 1), memory_gb / 4)
             for piece, valid in stack.pieces(size):
-                patches = _kernel(model, piece.p, piece.q, piece.k, steps[piece.index[:, 0]], stack.cells, n)
+                patches = _kernel(model, piece.p, piece.q, piece.k, steps[piece.index[:, 0]], stack.cells)
                 values = [np.asarray(x) for x in (patches.flux, patches.resolved, patches.min_gap)]
                 for row, (i, patch) in enumerate(piece.index[:valid]):
                     for result, value in zip(results[i], values, strict=True):
@@ -69,16 +67,10 @@ def _evaluate(
 
 @eqx.filter_jit
 def _kernel(
-    model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    corner: np.ndarray,
-    step: np.ndarray,
-    cells: int,
-    n: int,
+    model: TightBinding, p: np.ndarray, q: np.ndarray, corner: np.ndarray, step: np.ndarray, cells: int
 ) -> BerryFluxPatch:
     def one(p, q, corner, step):
-        return gap_flux_patch(TightBindingProblem(model=model, p=p, q=q, cells=cells), corner, step, n)
+        return gap_flux_patch(TightBindingProblem(model=model, p=p, q=q, cells=cells), corner, step, PATCH)
 
     real = model.positions.dtype
     return jax.vmap(one)(jnp.asarray(p), jnp.asarray(q), jnp.asarray(corner, real), jnp.asarray(step, real))

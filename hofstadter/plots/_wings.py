@@ -177,9 +177,7 @@ def _flat_ends(table: Table, rows: np.ndarray, side: int) -> np.ndarray:
     return table.flux[column] + (2 * side - 1) * reach
 
 
-def _gap_at_flux(
-    table: Table, column: np.ndarray, below: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gap_at_flux(table: Table, column: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges and Chern number of the gap above `below` bands; outside all bands it is the spectrum's edge."""
     bands = np.isfinite(table.band_lower).sum(axis=1)[column]
     exists = (below >= 0) & (below <= bands)

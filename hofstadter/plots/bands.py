@@ -62,9 +62,7 @@ def _per_band(color: Any, count: int) -> list:
     return list(color)
 
 
-def band_surface(
-    dataset: xr.Dataset, ax: Axes | None = None, *, bands: int | Sequence[int] | None = None
-) -> Axes:
+def band_surface(dataset: xr.Dataset, ax: Axes | None = None, *, bands: int | Sequence[int] | None = None) -> Axes:
     """Draw bands as surfaces over the momentum plane, colored by energy.
 
     Args:

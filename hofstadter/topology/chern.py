@@ -14,7 +14,7 @@ from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.berry import BerryFluxPatch, group_flux_patch
-from hofstadter.topology.plaquettes import MAX_LEVELS, PlaquetteTally
+from hofstadter.topology.plaquettes import MAX_LEVELS, PATCH, PlaquetteTally
 
 # A direct gap below this part of the largest |energy| is a touching point, not a gap.
 CLOSED_GAP = 1e-9
@@ -76,7 +76,7 @@ def chern_numbers(
     tally = PlaquetteTally(problem.flux, np.array([last - first for first, last in groups]), problem.basis_size)
     for _ in range(MAX_LEVELS):
         if len(tally.corners):
-            tally.add(*_evaluate(problem, tuple(groups), tally.corners, tally.step, tally.n))
+            tally.add(*_evaluate(problem, tuple(groups), tally.corners, tally.step))
     # What the finest plaquettes could not resolve has a gap below their side times the velocity of the bands.
     closed = tally.needed.any(axis=0) | (tally.min_gap < CLOSED_GAP * _largest_energy(problem))
     results = []
@@ -106,16 +106,15 @@ def _evaluate(
     groups: tuple[tuple[int, int], ...],
     corners: np.ndarray,
     step: float,
-    n: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fluxes, verdicts and gaps (patch, n, n, group), in pieces of at most `PIECE` patches to bound memory."""
+    """Fluxes, verdicts and gaps (patch, PATCH, PATCH, group), in pieces of at most `PIECE` patches to bound memory."""
     fluxes, verdicts, gaps = [], [], []
     with single_threaded_blas():
         for start in range(0, len(corners), PIECE):
             piece = corners[start : start + PIECE]
             # Few batch sizes, so that refinement does not compile a program per level.
             size = 1 if len(piece) == 1 else PIECE
-            patches = _kernel(problem, groups, np.resize(piece, (size, 2)), step, n)
+            patches = _kernel(problem, groups, np.resize(piece, (size, 2)), step)
             fluxes.append(np.asarray(patches.flux)[: len(piece)])
             verdicts.append(np.asarray(patches.resolved)[: len(piece)])
             gaps.append(np.asarray(patches.min_gap)[: len(piece)])
@@ -126,11 +125,11 @@ PIECE = 16
 
 
 @eqx.filter_jit
-def _kernel(problem, groups, corners, step, n) -> BerryFluxPatch:
+def _kernel(problem, groups, corners, step) -> BerryFluxPatch:
     real = problem.vectors.dtype
 
     def one(corner):
-        return group_flux_patch(problem, groups, corner, jnp.asarray(step, real), n)
+        return group_flux_patch(problem, groups, corner, jnp.asarray(step, real), PATCH)
 
     return jax.vmap(one)(jnp.asarray(corners, real))
 

@@ -7,6 +7,8 @@ from hofstadter.topology.diophantine import chern_modulo_q
 
 # An irrational-looking offset keeps the corners away from symmetric momenta, where bands touch.
 OFFSET = np.array([0.382, 0.276])
+# Plaquettes per direction of a patch, the unit of work: one program serves every level of refinement.
+PATCH = 2
 # Work allowed per level of refinement, in units of (matrix size)³: of the order of a second.
 MAX_LEVEL_COST = 3e7
 MAX_LEVELS = 12
@@ -22,16 +24,15 @@ class PlaquetteTally:
     2π.
 
     Attributes:
-        n: Plaquettes per direction of the patches to evaluate next.
-        step: Side of their plaquettes, as a reduced momentum.
-        corners: Lower left corners of those patches, (patch, 2); empty when done.
+        step: Side of a plaquette, as a reduced momentum.
+        corners: Lower left corners of the patches of PATCH × PATCH plaquettes to evaluate next; empty when done.
         needed: Which group needs which patch, (patch, group).
         min_gap: Smallest direct gap seen so far, per group.
         min_gap_k: Where it was seen, (group, 2).
     """
 
     def __init__(self, flux: Flux, group_sizes: np.ndarray, basis_size: int):
-        """Start with one patch over the reduced zone, finer for smaller q.
+        """Start with patches over the reduced zone, finer for smaller q.
 
         Args:
             flux: The flux p/q.
@@ -42,17 +43,18 @@ class PlaquetteTally:
         self.group_sizes = np.asarray(group_sizes)
         self.total = np.zeros(len(group_sizes))
         self.basis_size = basis_size
-        self.n = 8 if flux.q <= 2 else 4 if flux.q <= 48 else 2
-        self.step = 1 / (self.n * flux.q)
-        self.corners = self.step * OFFSET[None, :] if len(group_sizes) else np.zeros((0, 2))
+        patches = 4 if flux.q <= 2 else 2 if flux.q <= 48 else 1
+        self.step = 1 / (patches * PATCH * flux.q)
+        places = np.stack(np.meshgrid(np.arange(patches), np.arange(patches), indexing="ij"), axis=-1).reshape(-1, 2)
+        self.corners = self.step * (OFFSET + PATCH * places) if len(group_sizes) else np.zeros((0, 2))
         self.needed = np.ones((len(self.corners), len(group_sizes)), bool)
         self.min_gap = np.full(len(group_sizes), np.inf)
         self.min_gap_k = np.full((len(group_sizes), 2), np.nan)
 
     def add(self, flux: np.ndarray, resolved: np.ndarray, min_gap: np.ndarray) -> None:
-        """Take in fluxes, verdicts and gaps (patch, n, n, group) of the patches; list what must be cut finer."""
+        """Take in fluxes, verdicts and gaps (patch, PATCH, PATCH, group); list what must be cut finer."""
         groups = np.arange(len(self.total))
-        offsets = self.step * np.stack(np.meshgrid(np.arange(self.n), np.arange(self.n), indexing="ij"), axis=-1)
+        offsets = self.step * np.stack(np.meshgrid(np.arange(PATCH), np.arange(PATCH), indexing="ij"), axis=-1)
         places = (self.corners[:, None, None, :] + offsets).reshape(-1, 2)
         flat = min_gap.reshape(-1, len(groups))
         lowest = flat.argmin(axis=0)
@@ -72,7 +74,7 @@ class PlaquetteTally:
         patch, first, second = np.nonzero(missing.any(axis=-1))
         self.corners = self.corners[patch] + self.step * np.stack([first, second], axis=1)
         self.needed = missing[patch, first, second]
-        self.step, self.n = self.step / 2, 2
+        self.step /= PATCH
 
     def chern(self) -> np.ndarray:
         """The certified Chern numbers as floats, NaN for groups that are not fully resolved."""

@@ -1,7 +1,7 @@
 """Non-Abelian Wilson loops and Wannier centers of groups of bands.
 
-Along a closed path k_0, k_1, …, k_N = k_0 + G the Wilson loop of the cell-periodic states is the ordered product of overlap
-matrices W = Π_j ⟨u(k_j)|u(k_{j+1})⟩ = P exp(−i ∮ A · dk) (Yu, Qi, Bernevig, Fang and Dai, Phys. Rev. B 84, 075119 (2011)).
+Along a closed path k_0, k_1, …, k_N = k_0 + G the Wilson loop of the cell-periodic states is the ordered product of
+overlap matrices W = Π_j ⟨u(k_j)|u(k_{j+1})⟩ = P exp(−i ∮ A · dk) (Yu et al., Phys. Rev. B 84, 075119 (2011)).
 Its eigenvalues are exp(−iθ); the Berry phases θ = ∮ A · dk locate the hybrid Wannier centers.
 """
 
