@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.eigensolver.stacks import piece_size
@@ -67,7 +68,7 @@ def _evaluate(
 
 @eqx.filter_jit
 def _kernel(
-    model: TightBinding, p: np.ndarray, q: np.ndarray, corner: np.ndarray, step: np.ndarray, cells: int
+    model: TightBinding, p: ArrayLike, q: ArrayLike, corner: ArrayLike, step: ArrayLike, cells: int
 ) -> BerryFluxPatch:
     def one(p, q, corner, step):
         return gap_flux_patch(TightBindingProblem(model=model, p=p, q=q, cells=cells), corner, step, PATCH)

@@ -54,10 +54,10 @@ def reach(model: TightBinding) -> int:
 @eqx.filter_jit
 def _count(
     model: TightBinding,
-    p: Int[np.ndarray, " lane"],
-    q: Int[np.ndarray, " lane"],
-    k1: Float[np.ndarray, " lane"],
-    energies: Float[np.ndarray, " lane"],
+    p: Int[Array | np.ndarray, " lane"],
+    q: Int[Array | np.ndarray, " lane"],
+    k1: Float[Array | np.ndarray, " lane"],
+    energies: Float[Array | np.ndarray, " lane"],
 ) -> Int[Array, " lane"]:
     """Eliminate cell after cell. The lanes are the last axis of every array, so that the CPU vectorizes over them."""
     real = model.positions.dtype

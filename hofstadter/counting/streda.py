@@ -52,7 +52,7 @@ def chern_by_streda(
     ]
     while True:
         wanted = [
-            (i, gap, max(2 * reach(model) + 1, int(np.ceil(denominators[i][gap]))))
+            (i, int(gap), max(2 * reach(model) + 1, int(np.ceil(denominators[i][gap]))))
             for i, rows in enumerate(results)
             for gap in np.flatnonzero(np.isnan(rows) & (denominators[i] < MAX_DENOMINATOR))
         ]

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
@@ -59,7 +60,7 @@ def energies_at(
 
 
 @eqx.filter_jit
-def _energies(model: TightBinding, p: np.ndarray, q: np.ndarray, k: np.ndarray, cells: int) -> jax.Array:
+def _energies(model: TightBinding, p: ArrayLike, q: ArrayLike, k: ArrayLike, cells: int) -> jax.Array:
     def one(p, q, k):
         return dense.eigenvalues(TightBindingProblem(model=model, p=p, q=q, cells=cells).matrix(k))
 

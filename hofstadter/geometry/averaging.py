@@ -1,6 +1,5 @@
 """Averages over the magnetic zone: doubling the mesh until they settle, and watching that no gap closes in between."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -8,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.eigensolver import dense
@@ -35,15 +34,15 @@ Result = TypeVar("Result")
 class Gaps(NamedTuple):
     """Direct gaps of a group of bands on a mesh, and what counts as closed there."""
 
-    k: Float[Array, "n1 n2 2"]
-    gap: Float[Array, "n1 n2"]
-    closed_gap: Float[Array, "n1 n2"]
+    k: Float[Any, "n1 n2 2"]
+    gap: Float[Any, "n1 n2"]
+    closed_gap: Float[Any, "n1 n2"]
 
 
 def over_mesh(
     function: Callable, problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Array, memory: float
 ):
-    """`function(problem, bands, k)` on tiles of the mesh, its results stacked along a new first axis.
+    """`function(problem, bands, k)` on tiles of the mesh, its results stacked along a new first axis (NumPy if known).
 
     Outside of `jit` all meshes are cut in tiles of the same size, so that doubling compiles nothing new.
 
@@ -60,7 +59,7 @@ def over_mesh(
     if not is_concrete(problem):
         return jax.lax.map(lambda momenta: function(problem, bands, momenta), tiles)
     results = [jax.tree.map(np.asarray, _jitted(function, problem, bands, momenta)) for momenta in np.asarray(tiles)]
-    return jax.tree.map(lambda *parts: jnp.asarray(np.stack(parts)), *results)
+    return jax.tree.map(lambda *parts: np.stack(parts), *results)
 
 
 @eqx.filter_jit
@@ -68,74 +67,92 @@ def _jitted(function, problem, bands, k):
     return function(problem, bands, k)
 
 
-def mesh_status(gaps: Gaps, values: Array) -> Int[Array, ""]:
+@eqx.filter_jit
+def meshes(problem: AbstractMagneticBlochProblem, n1: int, n2: int) -> tuple[Array, Array]:
+    """The mesh over the magnetic zone and the one over [0, 1/q)²."""
+    return problem.mesh(n1, n2), problem.reduced_mesh(n1, n2)
+
+
+def status_on_mesh(gaps: Gaps, values: Any) -> Any:
     """Status as far as the mesh itself can tell."""
-    bad = jnp.where(jnp.all(jnp.isfinite(values)), int(Status.OK), int(Status.NOT_FINITE))
-    return jnp.where(jnp.any(gaps.gap <= gaps.closed_gap), int(Status.GAP_CLOSED), bad).astype(jnp.int32)
+    xp = array_module(gaps, values)
+    bad = xp.where(xp.all(xp.isfinite(values)), int(Status.OK), int(Status.NOT_FINITE))
+    return xp.where(xp.any(gaps.gap <= gaps.closed_gap), int(Status.GAP_CLOSED), bad)
+
+
+def array_module(*values: Any) -> Any:
+    """NumPy for numbers that are known, so that nothing is compiled for each size of the mesh, else `jax.numpy`."""
+    return np if is_concrete(*values) else jnp
 
 
 def converge(
+    kind: type[Result],
     problem: AbstractMagneticBlochProblem,
     bands: tuple[int, int],
-    average: Callable[[int], tuple[Any, Gaps]],
+    average: Callable[[int], tuple[dict[str, Any], Gaps]],
     points: int | None,
     rtol: float,
     max_points: int,
     throw: bool,
-) -> Any:
-    """Call `average(points)` with doubled `points` until its `metric` changes by less than rtol times its trace.
+) -> Result:
+    """Call `average(points)` with doubled `points` until its "metric" changes by less than rtol times its trace.
 
     Args:
+        kind: Class of the result; has the fields that `average` gives and `status`, `min_gap`, `min_gap_k`, `change`
+            and `points`.
         problem: The magnetic Bloch problem.
         bands: The group.
-        average: Gives a result with `metric`, `status`, `min_gap`, `min_gap_k`, `change`, and the gaps on its mesh; see
-            `over_mesh`.
+        average: Gives the averages by name, and the gaps on its mesh; see `over_mesh`.
         points: A mesh size that is to be used as it is.
         rtol: Accepted change.
         max_points: Largest mesh size.
         throw: Raise if the status is not OK.
 
     Returns:
-        The last result, with its status, change, and smallest gap filled in.
+        The averages on the last mesh, with real numbers replaced by NaN if the gap closes.
     """
     if not is_concrete(problem):
         if points is None:
             raise fail("points", "given while the problem is traced", None, "The mesh cannot be chosen then.")
-        return average(points)[0]
+        fields, gaps = average(points)
+        lowest = jnp.argmin(gaps.gap)
+        change = jnp.full((), jnp.nan, gaps.gap.dtype)
+        status = status_on_mesh(gaps, fields["metric"])
+        place = jnp.asarray(gaps.k).reshape(-1, 2)[lowest]
+        return _result(kind, fields, status, gaps.gap.reshape(-1)[lowest], place, change, points)
     max_points = as_integer("max_points", max_points, minimum=FIRST_POINTS)
     with single_threaded_blas():
-        result, gaps = average(FIRST_POINTS if points is None else points)
-        change, size = np.nan, FIRST_POINTS
-        while points is None and int(result.status) == Status.OK and not change <= rtol and 2 * size <= max_points:
+        size, change = points or FIRST_POINTS, np.nan
+        fields, gaps = average(size)
+        while points is None and not change <= rtol and 2 * size <= max_points:
+            if status_on_mesh(gaps, np.asarray(fields["metric"])) != Status.OK:
+                break
             size *= 2
-            previous, (result, gaps) = np.asarray(result.metric), average(size)
-            scale = np.trace(np.asarray(result.metric)) or 1.0
-            change = float(np.abs(np.asarray(result.metric) - previous).max() / scale)
-        result = _with_status(problem, bands, result, gaps, change, points is not None or change <= rtol)
-    if throw and int(result.status) != Status.OK:
-        k1, k2 = np.asarray(result.min_gap_k)
-        where = f"Near k = ({k1:.6g}, {k2:.6g}), direct gap {float(result.min_gap):.3g}"
-        raise CalculationError(Status(int(result.status)), where)
-    return result
-
-
-def _with_status(problem, bands, result, gaps: Gaps, change: float, settled: bool):
-    """Look for a closed gap between the momenta of the mesh and fill in the status."""
-    gap, k, closed = smallest_gap(problem, bands, gaps)
-    status = int(result.status)
+            previous, (fields, gaps) = np.asarray(fields["metric"]), average(size)
+            metric = np.asarray(fields["metric"])
+            change = float(np.abs(metric - previous).max() / (np.trace(metric) or 1.0))
+        gap, place, closed = smallest_gap(problem, bands, gaps)
+    status = int(status_on_mesh(gaps, np.asarray(fields["metric"])))
     if closed:
-        status = Status.GAP_CLOSED
-    elif status == Status.OK and not settled:
-        status = Status.MESH_TOO_COARSE
-    if status == Status.GAP_CLOSED:
-        result = jax.tree.map(lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x, result)
-    kind = result.metric.dtype
-    return dataclasses.replace(
-        result,
-        status=jnp.asarray(int(status), jnp.int32),
-        change=jnp.asarray(change, kind),
-        min_gap=jnp.asarray(gap, kind),
-        min_gap_k=jnp.asarray(k, kind),
+        status = int(Status.GAP_CLOSED)
+        fields = {name: x * np.nan if x.dtype.kind == "f" else x for name, x in fields.items()}
+    elif status == Status.OK and points is None and not change <= rtol:
+        status = int(Status.MESH_TOO_COARSE)
+    if throw and status != Status.OK:
+        where = f"Near k = ({place[0]:.6g}, {place[1]:.6g}), direct gap {gap:.3g}"
+        raise CalculationError(Status(status), where)
+    return _result(kind, fields, status, gap, place, change, size)
+
+
+def _result(kind, fields, status, gap, place, change, points):
+    real = fields["metric"].dtype
+    return kind(
+        **{name: jnp.asarray(x) for name, x in fields.items()},
+        status=jnp.asarray(status, jnp.int32),
+        min_gap=jnp.asarray(gap, real),
+        min_gap_k=jnp.asarray(place, real),
+        change=jnp.asarray(change, real),
+        points=points,
     )
 
 

@@ -7,6 +7,7 @@ curvature Ω is ∂x Ay − ∂y Ax with A = i⟨u|∂u⟩, so that ∫ Ω d²k 
 """
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -72,7 +73,7 @@ def quantum_geometric_tensor(
         result = jax.block_until_ready(_tensors(problem, bands, k, min(chunk, k.size // 2 or 1)))
     place = first_nan(result, k) if throw else None
     if place is not None:
-        finite = np.isfinite(np.asarray(problem.matrix(jnp.asarray(place)))).all()
+        finite = np.isfinite(np.asarray(_matrix(problem, place))).all()
         status = Status.GAP_CLOSED if finite else Status.NOT_FINITE
         raise CalculationError(status, f"At k = ({place[0]:.6g}, {place[1]:.6g})")
     return result
@@ -179,7 +180,7 @@ def zone_average(
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
     average = functools.partial(_average, problem, bands, memory_gb)
-    return averaging.converge(problem, bands, average, points, rtol, max_points, throw)
+    return averaging.converge(ZoneAverage, problem, bands, average, points, rtol, max_points, throw)
 
 
 def one_tensor(
@@ -199,6 +200,11 @@ def cartesian(problem: AbstractMagneticBlochProblem, tensor: Array) -> Array:
 
 
 @eqx.filter_jit
+def _matrix(problem, k):
+    return problem.matrix(k)
+
+
+@eqx.filter_jit
 def _tensors(problem, bands, k, chunk):
     flat = k.reshape(-1, 2)
     if flat.shape[0] <= chunk:
@@ -208,8 +214,8 @@ def _tensors(problem, bands, k, chunk):
     return result.reshape(*k.shape[:-1], 2, 2)
 
 
-def _average(problem, bands, memory_gb, points) -> tuple[ZoneAverage, averaging.Gaps]:
-    k = problem.reduced_mesh(points, points)
+def _average(problem, bands, memory_gb, points) -> tuple[dict[str, Any], averaging.Gaps]:
+    k = averaging.meshes(problem, points, points)[1]
     samples = averaging.over_mesh(_tile, problem, bands, k, memory_gb)
     return _summarize(problem, k, samples)
 
@@ -219,36 +225,33 @@ def _tile(problem, bands, k):
     return tensors, direct_gap(basis.energies, bands), basis.closed_gap
 
 
-@eqx.filter_jit
-def _summarize(problem, k, samples) -> tuple[ZoneAverage, averaging.Gaps]:
+def _summarize(problem, k, samples) -> tuple[dict[str, Any], averaging.Gaps]:
+    xp = averaging.array_module(problem, k, samples)
+    area, q, k = (xp.asarray(x) for x in (lattice.cell_area(problem.vectors), problem.q, k))
     tensors = samples[0].reshape(-1, 2, 2)
     gaps = averaging.Gaps(k, *(x.reshape(k.shape[:2]) for x in samples[1:]))
-    area = jnp.abs(lattice.cell_area(problem.vectors)) * problem.q.astype(k.dtype)
-    metric, unit = tensors.real, 2 * jnp.pi / area
-    curvature = -2 * tensors[:, 0, 1].imag
-    trace = jnp.trace(metric, axis1=-2, axis2=-1)
+    unit = 2 * np.pi / (xp.abs(area) * q.astype(area.dtype))
+    metric, curvature = tensors.real, -2 * tensors[:, 0, 1].imag
+    trace = metric[:, 0, 0] + metric[:, 1, 1]
     determinant = metric[:, 0, 0] * metric[:, 1, 1] - metric[:, 0, 1] ** 2
-    positive = determinant > 0
-    root = jnp.where(positive, jnp.sqrt(jnp.where(positive, determinant, 1)), 0)
-    average = ZoneAverage(
-        metric=jnp.mean(metric, axis=0),
-        chern=unit * jnp.mean(curvature),
-        t_ratio=unit * jnp.mean(trace),
-        trace_violation=unit * jnp.mean(trace - jnp.abs(curvature)),
-        determinant_violation=unit * jnp.mean(2 * root - jnp.abs(curvature)),
-        metric_std=unit * _deviation(trace),
-        curvature_std=unit * _deviation(curvature),
-        status=averaging.mesh_status(gaps, jnp.mean(metric, axis=0)),
-        min_gap=jnp.min(gaps.gap),
-        min_gap_k=k.reshape(-1, 2)[jnp.argmin(gaps.gap)],
-        change=jnp.full((), jnp.nan, k.dtype),
-        points=k.shape[0],
-    )
-    return average, gaps
+    mean = xp.mean(metric, axis=0)
+    fields = {
+        "metric": mean,
+        "chern": unit * xp.mean(curvature),
+        "t_ratio": unit * xp.mean(trace),
+        "trace_violation": unit * xp.mean(trace - xp.abs(curvature)),
+        "determinant_violation": unit * xp.mean(2 * _root(xp, determinant) - xp.abs(curvature)),
+        "metric_std": unit * _deviation(xp, trace),
+        "curvature_std": unit * _deviation(xp, curvature),
+    }
+    return fields, gaps
 
 
-def _deviation(values: Float[Array, " point"]) -> Float[Array, ""]:
-    """Standard deviation, with derivative zero where it vanishes."""
-    variance = jnp.mean((values - jnp.mean(values)) ** 2)
-    positive = variance > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1)), 0)
+def _deviation(xp, values):
+    return _root(xp, xp.mean((values - xp.mean(values)) ** 2))
+
+
+def _root(xp, values):
+    """Square root with derivative zero where it vanishes, and where rounding has made it negative."""
+    positive = values > 0
+    return xp.where(positive, xp.sqrt(xp.where(positive, values, 1)), 0)

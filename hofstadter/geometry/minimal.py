@@ -102,14 +102,14 @@ def minimal_metric(
         raise fail("memory_gb", "positive", memory_gb)
     # The periodic matrix with all orbitals in one place repeats only after the whole magnetic zone.
     average = functools.partial(_average, problem, bands, memory_gb)
-    return averaging.converge(problem, bands, average, points, rtol, max_points, throw)
+    return averaging.converge(MinimalMetric, problem, bands, average, points, rtol, max_points, throw)
 
 
-def _average(problem, bands, memory_gb, points) -> tuple[MinimalMetric, averaging.Gaps]:
-    k = problem.mesh(problem.cells * points, points)
-    means, gap, closed_gap = averaging.over_mesh(_tile, problem, bands, k, memory_gb)
+def _average(problem, bands, memory_gb, points) -> tuple[dict[str, Array], averaging.Gaps]:
+    k = averaging.meshes(problem, problem.cells * points, points)[0]
+    tiles, gap, closed_gap = averaging.over_mesh(_tile, problem, bands, k, memory_gb)
     gaps = averaging.Gaps(k, gap.reshape(k.shape[:2]), closed_gap.reshape(k.shape[:2]))
-    return _minimize(problem, means, gaps), gaps
+    return _minimize(problem, jax.tree.map(lambda x: x.mean(axis=0), tiles)), gaps
 
 
 def _tile(problem, bands, k):
@@ -118,28 +118,23 @@ def _tile(problem, bands, k):
 
 
 @eqx.filter_jit
-def _minimize(problem, means, gaps) -> MinimalMetric:
-    squares, weights, sources, metric = jax.tree.map(lambda x: jnp.mean(x, axis=0), means)
-    k = gaps.k
+def _minimize(problem, means) -> dict[str, Array]:
+    squares, weights, sources, metric = means
     laplacian = jnp.diag(weights) - squares
     sites = problem.site_positions @ problem.vectors
     inverse = jnp.linalg.pinv(laplacian, rtol=ZERO_MODE, hermitian=True)
     minimal = metric - sources @ inverse @ sources.T
     carrying = weights > WEIGHT_TOLERANCE
     mean_weight = jnp.sum(weights) / jnp.sum(carrying).astype(weights.dtype)
-    return MinimalMetric(
-        metric=(minimal + minimal.T) / 2,
+    equal = jnp.abs(weights - mean_weight) <= WEIGHT_TOLERANCE
+    return {
+        "metric": (minimal + minimal.T) / 2,
         # The solution of the least-squares problem that is closest to the true positions.
-        positions=sites + inverse @ (sources.T - laplacian @ sites),
-        weights=weights,
-        uniform=jnp.any(carrying) & jnp.all(~carrying | (jnp.abs(weights - mean_weight) <= WEIGHT_TOLERANCE)),
-        carrying=jnp.sum(carrying),
-        status=averaging.mesh_status(gaps, minimal),
-        min_gap=jnp.min(gaps.gap),
-        min_gap_k=k.reshape(-1, 2)[jnp.argmin(gaps.gap)],
-        change=jnp.full((), jnp.nan, weights.dtype),
-        points=k.shape[1],
-    )
+        "positions": sites + inverse @ (sources.T - laplacian @ sites),
+        "weights": weights,
+        "uniform": jnp.any(carrying) & jnp.all(~carrying | equal),
+        "carrying": jnp.sum(carrying),
+    }
 
 
 def _one_momentum(problem, bands, k):

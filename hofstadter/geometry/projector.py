@@ -212,5 +212,5 @@ def _derivatives_at(problem, bands, k):
 
 def first_nan(values: Array, k: Array) -> np.ndarray | None:
     """The first momentum whose value has a NaN."""
-    flat = np.isnan(np.asarray(values)).reshape(k.size // 2, -1).any(axis=1)
-    return np.asarray(k).reshape(-1, 2)[flat.argmax()] if flat.any() else None
+    bad = np.isnan(np.asarray(values)).any(axis=(-2, -1))
+    return np.asarray(k)[bad][0] if bad.any() else None

@@ -143,7 +143,7 @@ def _flux_coordinates(fluxes: Sequence[Flux]) -> dict:
     }
 
 
-def _padded(rows: Sequence[np.ndarray], length: int, fill: float) -> np.ndarray:
+def _padded(rows: Sequence[np.ndarray], length: int, fill: float | int) -> np.ndarray:
     table = np.full((len(rows), length), fill, float if np.isnan(fill) else int)
     for number, row in enumerate(rows):
         table[number, : len(row)] = row

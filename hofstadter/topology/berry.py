@@ -116,14 +116,14 @@ def _after(earlier: Array, value: Array) -> Array:
     return jnp.where(jnp.isnan(earlier).any(), jnp.nan, value)
 
 
-def _largest_change(energies: Float[Array, "n1+1 n2+1 band"]) -> Float[Array, "n1 n2 band"]:
+def _largest_change(energies: Float[Array, "corner1 corner2 band"]) -> Float[Array, "corner1-1 corner2-1 band"]:
     """Largest change of each energy along the sides of each plaquette."""
     along1, along2 = jnp.abs(jnp.diff(energies, axis=0)), jnp.abs(jnp.diff(energies, axis=1))
     return jnp.maximum(jnp.maximum(along1[:, :-1], along1[:, 1:]), jnp.maximum(along2[:-1], along2[1:]))
 
 
 def plaquette_flux(
-    phase1: Complex[Array, "n1 n2+1 *group"], phase2: Complex[Array, "n1+1 n2 *group"]
+    phase1: Complex[Array, "n1 corner2 *group"], phase2: Complex[Array, "corner1 n2 *group"]
 ) -> Float[Array, "n1 n2 *group"]:
     """Berry flux through each plaquette, from the link phases along k1 and k2."""
     around = phase1[:, :-1] * phase2[1:] * phase1[:, 1:].conj() * phase2[:-1].conj()

