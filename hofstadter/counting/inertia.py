@@ -16,6 +16,9 @@ from jaxtyping import Array, Complex, Float, Int
 from hofstadter.magnetic import gauge, translations
 from hofstadter.models.tight_binding import TightBinding
 
+# Entries that are worked on together: few sizes, so that few programs are compiled.
+LANES = (16, 128, 1024)
+
 
 def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarray, energies: np.ndarray) -> np.ndarray:
     """States of one magnetic Bloch matrix below an energy, for a list of (flux, k, energy).
@@ -35,15 +38,12 @@ def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarra
         raise ValueError(f"Argument `q` must be above twice the reach {reach(model)} of the model, but is {np.min(q)}.")
     counts = np.empty(len(energies), int)
     order = np.argsort(q, kind="stable")
-    for start in range(0, len(order), LANES):
-        rows = order[start : start + LANES]
-        size = 1 << (len(rows) - 1).bit_length()
+    for start in range(0, len(order), LANES[-1]):
+        rows = order[start : start + LANES[-1]]
+        size = next(lanes for lanes in LANES if len(rows) <= lanes)
         padded = np.resize(rows, size)
         counts[rows] = np.asarray(_count(model, p[padded], q[padded], k1[padded], energies[padded]))[: len(rows)]
     return counts
-
-
-LANES = 1024
 
 
 def reach(model: TightBinding) -> int:
