@@ -4,6 +4,14 @@ from hofstadter import models, plots
 from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.flux import Flux, farey
+from hofstadter.geometry.metric import (
+    ZoneAverage,
+    berry_curvature,
+    quantum_geometric_tensor,
+    quantum_metric,
+    zone_average,
+)
+from hofstadter.geometry.minimal import MinimalMetric, minimal_metric
 from hofstadter.hamiltonian.bloch import TightBindingProblem, at_flux
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
@@ -19,6 +27,7 @@ __all__ = [
     "CalculationError",
     "ChernNumber",
     "Flux",
+    "MinimalMetric",
     "PrecisionWarning",
     "RunFileError",
     "Spectrum",
@@ -26,9 +35,11 @@ __all__ = [
     "StoreError",
     "TightBindingProblem",
     "WilsonLoop",
+    "ZoneAverage",
     "at_flux",
     "band_edges",
     "bands",
+    "berry_curvature",
     "butterfly",
     "chern",
     "chern_numbers",
@@ -36,9 +47,13 @@ __all__ = [
     "gaps",
     "integrated_density",
     "mesh",
+    "minimal_metric",
     "models",
     "open_store",
     "plots",
+    "quantum_geometric_tensor",
+    "quantum_metric",
     "solve",
     "wilson_loop",
+    "zone_average",
 ]

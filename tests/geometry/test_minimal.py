@@ -119,6 +119,7 @@ def test_gradient():
     np.testing.assert_allclose(slope(0.5), (a - 8 * b + 8 * c - d) / 12e-3, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_touching_bands_are_reported():
     graphene = hof.at_flux(models.honeycomb(), (0, 1))
     found = minimal_metric(graphene, (0, 1), max_points=16)

@@ -130,6 +130,7 @@ def test_a_line_of_crossings_without_coupling_is_reported():
     assert found.status == hof.Status.GAP_CLOSED
 
 
+@pytest.mark.slow
 def test_an_unresolved_gap_is_reported():
     nearly_closed = models.haldane(1.0, 0.15, np.pi / 2, 0.99 * 3 * np.sqrt(3) * 0.15)
     found = zone_average(hof.at_flux(nearly_closed, (0, 1)), (0, 1), max_points=16)
