@@ -20,9 +20,9 @@ from hofstadter.models.tight_binding import TightBinding
 # are so close that this is half of the gap, the next ones are CLOSER times closer, until two distances give the same
 # slope: in a fan of Landau levels at small flux the edges move faster.
 EDGE_MOTION = 0.5
-CLOSER = 4
+CLOSER = 2
 # Gaps that ask for larger magnetic cells than this are left to the Berry flux; p q still fits 32-bit integers.
-MAX_DENOMINATOR = 40_000
+MAX_DENOMINATOR = 20_000
 
 
 def chern_by_streda(

@@ -34,7 +34,7 @@ def assert_minors(matrix, atol):
     np.testing.assert_allclose(np.asarray(phase) * np.asarray(modulus), leading_minors(matrix), atol=atol)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 24, 25, 49, 60])
+@pytest.mark.parametrize("size", [1, 3, 24, 60])
 def test_minors_of_unitary_matrices(size, rng):
     assert_minors(random_unitary(rng, size), 1e-10)
     assert_minors(near_identity(rng, size), 1e-12)
