@@ -33,6 +33,7 @@ class Line:
         error: Largest difference between the two results.
         target: Ratio to reach; None if none was set.
         note: What a reader of the number must know.
+        headline: Whether it is in the README's table.
     """
 
     work: str
@@ -45,6 +46,7 @@ class Line:
     error: float | None = None
     target: float | None = None
     note: str = ""
+    headline: bool = True
 
     @property
     def ratio(self) -> float | None:

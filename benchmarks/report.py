@@ -1,6 +1,12 @@
-"""The table of the benchmarks, for a terminal and for a file."""
+"""The table of the benchmarks, for a terminal; as a script, a stored one's headlines as Markdown for the README.
 
+python benchmarks/report.py FILE
+"""
+
+import json
 import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 from measure import Line
@@ -43,3 +49,17 @@ def _seconds(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.1f} ms"
+
+
+def print_markdown(stored: dict[str, Any]) -> None:
+    print("| work | size | ours | the other | its time | ratio |")
+    print("|---|---|--:|---|--:|--:|")
+    for line in stored["lines"]:
+        if line["headline"]:
+            ratio = "" if line["ratio"] is None else f"{line['ratio']:.2g}"
+            times = _seconds(line["ours"]), _seconds(line["theirs"])
+            print(f"| {line['work']} | {line['size']} | {times[0]} | {line['rival']} | {times[1]} | {ratio} |")
+
+
+if __name__ == "__main__":
+    print_markdown(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -5,6 +5,7 @@
 Ours and the rival run in turn and the smallest time of each counts, so that other work on the machine disturbs
 both alike. Ours always spreads a batch over all cores; `--blas-threads` says how many threads the rival's BLAS may
 use, and `--cores 1` holds everything on one core, which compares algorithms alone. The CuPy lines are untested.
+Lines that FILE holds already are kept where they are not measured again, so that `--only` can do a run in parts.
 """
 
 import argparse
@@ -57,16 +58,31 @@ def main() -> int:
         fresh.bounded_memory,
     ]
     surroundings = measure.surroundings(options.blas_threads, options.quick)
-    lines = []
+    done = {}
     for benchmark in benchmarks:
-        if options.only in benchmark.__name__:
-            print(f"{benchmark.__name__} ...", file=sys.stderr, flush=True)
-            lines += benchmark(options.quick)
-    report.print_table(surroundings, lines)
+        name = benchmark.__name__
+        if options.only in name:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            done[name] = list(benchmark(options.quick))
+    report.print_table(surroundings, [line for lines in done.values() for line in lines])
     if options.json is not None:
-        stored = surroundings | {"lines": [dataclasses.asdict(line) | {"ratio": line.ratio} for line in lines]}
-        options.json.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        rows = _stored_rows(options.json, surroundings)
+        for name, lines in done.items():
+            rows[name] = [dataclasses.asdict(line) | {"benchmark": name, "ratio": line.ratio} for line in lines]
+        ordered = [row for benchmark in benchmarks for row in rows.get(benchmark.__name__, [])]
+        text = json.dumps(surroundings | {"lines": ordered}, indent=1, ensure_ascii=False)
+        options.json.write_text(text + "\n", encoding="utf-8")
     return 0
+
+
+def _stored_rows(path: Path, surroundings: dict) -> dict[str, list[dict]]:
+    """Lines that the file holds already, by benchmark, if they were measured in the same surroundings."""
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"lines": []}
+    rows: dict[str, list[dict]] = {}
+    if all(stored.get(name) == value for name, value in surroundings.items() if name != "load_average_at_start"):
+        for row in stored["lines"]:
+            rows.setdefault(row["benchmark"], []).append(row)
+    return rows
 
 
 if __name__ == "__main__":

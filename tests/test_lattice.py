@@ -35,20 +35,32 @@ def test_mesh_covers_the_unit_square_once():
 
 def test_path_visits_its_corners():
     corners = [(0.0, 0.0), (0.5, 0.0), (1 / 3, -1 / 3)]
-    k, index = lattice.path(corners, 10)
+    k, index, lengths = lattice.path(corners, 21)
     assert k.shape == (21, 2)
-    assert index == [0, 10, 20]
+    assert (index[0], index[-1]) == (0, 20)
     np.testing.assert_allclose(k[jnp.array(index)], corners, atol=1e-15)
     steps = np.diff(k, axis=0)
-    np.testing.assert_allclose(steps[:10], np.tile([0.05, 0], (10, 1)), atol=1e-15)
-    np.testing.assert_allclose(steps[10:], np.tile([-1 / 60, -1 / 30], (10, 1)), atol=1e-15)
+    np.testing.assert_allclose(np.linalg.norm(steps, axis=1), np.diff(lengths), atol=1e-15)
+    np.testing.assert_allclose(lengths[-1], 0.5 + np.hypot(1 / 6, 1 / 3), atol=1e-15)
 
 
-@pytest.mark.usefixtures("unchecked_types")
 def test_path_of_one_interval_per_segment():
-    k, index = lattice.path([(0, 0), (1, 0), (1, 1)], 1)
+    k, index, lengths = lattice.path([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)], 3)
     assert index == [0, 1, 2]
     np.testing.assert_array_equal(k, [(0, 0), (1, 0), (1, 1)])
+    np.testing.assert_array_equal(lengths, [0, 1, 2])
+
+
+def test_path_with_very_uneven_segments_keeps_every_corner():
+    corners = [(0.0, 0.0), (1e-9, 0.0), (1.0, 0.0), (1.0, 1e-9), (1.0, 2e-9)]
+    k, index, _ = lattice.path(corners, 5)
+    assert index == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(k, corners, atol=1e-15)
+
+
+def test_path_measures_length_with_the_reciprocal_vectors():
+    _, _, lengths = lattice.path([(0.0, 0.0), (0.0, 1.0)], 2, np.array([[1.0, 0.0], [3.0, 4.0]]))
+    np.testing.assert_allclose(lengths, [0, 5])
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -66,7 +78,7 @@ def test_bad_counts():
         lattice.mesh(0, 4)
     with pytest.raises(ValueError, match=r"Argument `n2` must be at least 1, but is -1\."):
         lattice.mesh(3, -1)
-    with pytest.raises(ValueError, match=r"Argument `points` must be at least 1, but is 0\."):
+    with pytest.raises(ValueError, match=r"Argument `points` must be at least 2, but is 0\."):
         lattice.path([(0, 0), (1, 0)], 0)
 
 

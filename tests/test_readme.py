@@ -1,5 +1,6 @@
 """The README's Python runs, its commands exist, and its links lead somewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -61,3 +62,23 @@ def test_links_exist(target):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 def test_ci_is_executable():
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
+
+
+@pytest.mark.slow
+def test_benchmarks_run_and_are_stored(tmp_path):
+    """One of the benchmarks, small; running it imports all of them."""
+    stored = tmp_path / "stored.json"
+    command = [sys.executable, "benchmarks/run.py", "--quick", "--only", "density_maps", "--json", str(stored)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    lines = json.loads(stored.read_text(encoding="utf-8"))["lines"]
+    assert len(lines) == 3
+    assert all(line["error"] == 0 and line["ratio"] > 0 for line in lines)
+
+
+def test_speed_table_is_the_stored_one():
+    """Made by `python benchmarks/report.py FILE`, with the file that the README names."""
+    (stored,) = re.findall(r"benchmarks/results/\S+\.json", README)
+    command = [sys.executable, "benchmarks/report.py", stored]
+    table = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, encoding="utf-8").stdout
+    assert table.count("\n") > 5
+    assert table in README

@@ -16,7 +16,8 @@ def eigenvalues(matrix: Complex[Array, "*batch n n"]) -> Float[Array, "*batch n"
     The derivative is the Hellmann-Feynman diagonal ⟨v|dH|v⟩. Inside an exactly degenerate group only sums over the
     whole group have a derivative, and those come out right.
     """
-    return jax.lax.platform_dependent(matrix, cpu=_lapack_values, default=_values_with_vectors)
+    energies = jax.lax.platform_dependent(matrix, cpu=_lapack_values, default=_values_with_vectors)
+    return jnp.where(_finite(matrix)[..., None], energies, jnp.nan)
 
 
 @eigenvalues.defjvp
@@ -36,7 +37,7 @@ def eigensystem(
     inside degenerate groups: right for everything that does not depend on the choice of vectors in a group.
     """
     states, energies = jax.lax.linalg.eigh(matrix, symmetrize_input=False)
-    return energies, states
+    return jnp.where(_finite(matrix)[..., None], energies, jnp.nan), states
 
 
 @eigensystem.defjvp
@@ -70,6 +71,11 @@ def _projector_jvp(primals, tangents):
     weights = _inverse_differences(energies, pairs) * (selected[None, :].astype(int) - selected[:, None])
     derivative = states @ (coupling * weights.astype(coupling.dtype)) @ jnp.swapaxes(states, -1, -2).conj()
     return value, derivative
+
+
+def _finite(matrix: Complex[Array, "*batch n n"]) -> Bool[Array, "*batch"]:
+    """Whether all entries are numbers: LAPACK returns numbers for some matrices that hold NaN."""
+    return jnp.all(jnp.isfinite(matrix), axis=(-2, -1))
 
 
 def _distinct(energies: Float[Array, "*batch n"]) -> Bool[Array, "*batch n n"]:

@@ -18,10 +18,10 @@ from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import links
 
 # A flux below 1.5 rad is far from the cut at ±π, and halving the mesh step quarters it; a link of modulus 0.1 still
-# has a phase good to 1e-14; a gap half as large as the change of the bands leaves no room for two avoided crossings.
+# has a phase good to 1e-14; a gap as large as the change of the bands leaves no room for two avoided crossings.
 MAX_PLAQUETTE_FLUX = 1.5
 MIN_LINK = 0.1
-MIN_GAP_TO_CHANGE = 0.5
+MIN_GAP_TO_CHANGE = 1.0
 
 
 class BerryFluxPatch(eqx.Module):

