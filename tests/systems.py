@@ -93,14 +93,10 @@ def random_model(structure: int, seed: int, *, real: bool = False) -> models.Tig
     vectors = np.array([[1.0, 0.0], [length2 * np.cos(angle), length2 * np.sin(angle)]])
     turn = rng.uniform(0, 2 * np.pi)
     vectors = vectors @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    amplitudes = rng.uniform(0.2, 1.0, len(hops)) * np.exp(
-        0 if real else 2j * np.pi * rng.uniform(size=len(hops))
-    )
+    amplitudes = rng.uniform(0.2, 1.0, len(hops)) * np.exp(0 if real else 2j * np.pi * rng.uniform(size=len(hops)))
     onsite = [(energy, i, i, (0, 0)) for i, energy in enumerate(rng.uniform(-1, 1, orbitals))]
     hoppings = [(complex(t), i, j, (r1, r2)) for t, (i, j, r1, r2) in zip(amplitudes, hops, strict=True)]
-    return models.tight_binding(
-        vectors, rng.uniform(-1.2, 1.2, (orbitals, 2)), onsite + hoppings, name="random"
-    )
+    return models.tight_binding(vectors, rng.uniform(-1.2, 1.2, (orbitals, 2)), onsite + hoppings, name="random")
 
 
 MODEL_NAMES = [system.name for system in SYSTEMS] + [f"random_{s}" for s in range(len(RANDOM_STRUCTURES))]

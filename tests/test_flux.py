@@ -21,13 +21,9 @@ def test_reads_every_form():
     assert Flux.of(0) == Flux(0, 1)
 
 
-@pytest.mark.parametrize(
-    ("p", "q", "reduced"), [(2, 4, "1/2"), (0, 5, "0/1"), (-6, 4, "-3/2"), (3, 3, "1/1")]
-)
+@pytest.mark.parametrize(("p", "q", "reduced"), [(2, 4, "1/2"), (0, 5, "0/1"), (-6, 4, "-3/2"), (3, 3, "1/1")])
 def test_refuses_common_divisors_and_says_what_to_write(p, q, reduced):
-    with pytest.raises(
-        ValueError, match=rf"Argument `flux` must be coprime, but is {p}/{q}\. Write {reduced}: "
-    ):
+    with pytest.raises(ValueError, match=rf"Argument `flux` must be coprime, but is {p}/{q}\. Write {reduced}: "):
         Flux(p, q)
 
 
@@ -47,9 +43,7 @@ def test_refuses_what_is_not_an_integer(bad):
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("value", [1 / 3, np.float64(1 / 3)])
 def test_refuses_floats_and_names_the_nearest_fraction(value):
-    with pytest.raises(
-        TypeError, match=r"must be an exact fraction, but is the float .* Write Flux\(1, 3\) if"
-    ):
+    with pytest.raises(TypeError, match=r"must be an exact fraction, but is the float .* Write Flux\(1, 3\) if"):
         Flux.of(value)
 
 
@@ -89,9 +83,7 @@ def test_lists_of_fluxes():
     assert as_fluxes(["1/3", (2, 5), 1]) == [Flux(1, 3), Flux(2, 5), Flux(1)]
     assert as_fluxes("1/3") == as_fluxes(Flux(1, 3)) == [Flux(1, 3)]
     assert as_fluxes(2) == [Flux(2)]
-    with pytest.raises(
-        ValueError, match="Argument `fluxes` must be a list with at least one flux, but is empty"
-    ):
+    with pytest.raises(ValueError, match="Argument `fluxes` must be a list with at least one flux, but is empty"):
         as_fluxes([])
 
 
@@ -103,9 +95,7 @@ def test_a_single_flux_of_any_kind_is_a_list_of_one(value, expected):
 
 @pytest.mark.usefixtures("unchecked_types")
 def test_a_single_float_is_refused_with_the_hint():
-    with pytest.raises(
-        TypeError, match=r"must be an exact fraction, but is the float 0\.5\. Write Flux\(1, 2\) if"
-    ):
+    with pytest.raises(TypeError, match=r"must be an exact fraction, but is the float 0\.5\. Write Flux\(1, 2\) if"):
         as_fluxes(0.5)
 
 
@@ -132,9 +122,7 @@ def test_farey_refuses_bad_limits():
         farey(5, 0.5, 2)
 
 
-@given(
-    st.integers(1, 9).flatmap(lambda q: st.tuples(st.integers(-2 * q, 2 * q), st.just(q))), st.integers(1, 30)
-)
+@given(st.integers(1, 9).flatmap(lambda q: st.tuples(st.integers(-2 * q, 2 * q), st.just(q))), st.integers(1, 30))
 def test_farey_neighbors_by_search(pair, min_denominator):
     fraction = Fraction(*pair)
     p, q = fraction.numerator, fraction.denominator

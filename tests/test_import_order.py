@@ -99,9 +99,7 @@ def test_the_kernels_folder_is_no_package():
 def test_oracles_import_nothing_of_ours():
     for path in python_files(ROOT / "tests" / "oracles"):
         names = [name for _, name in imported_modules(path.read_text(), dotted(path, ROOT)[:-1])]
-        assert not [
-            name for name in names if name.split(".")[0] in ("hofstadter", "hofstadter_kernels", "jax")
-        ], path
+        assert not [name for name in names if name.split(".")[0] in ("hofstadter", "hofstadter_kernels", "jax")], path
 
 
 @pytest.mark.parametrize(

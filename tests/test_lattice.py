@@ -11,12 +11,8 @@ def test_reciprocal_vectors_and_area(rng):
         vectors = rng.normal(size=(2, 2))
         b = np.asarray(lattice.reciprocal_vectors(jnp.asarray(vectors)))
         np.testing.assert_allclose(vectors @ b.T, 2 * np.pi * np.eye(2), atol=1e-12)
-        np.testing.assert_allclose(
-            lattice.cell_area(jnp.asarray(vectors)), np.linalg.det(vectors), atol=1e-14
-        )
-        np.testing.assert_allclose(
-            lattice.cell_area(jnp.asarray(vectors[::-1])), -np.linalg.det(vectors), atol=1e-14
-        )
+        np.testing.assert_allclose(lattice.cell_area(jnp.asarray(vectors)), np.linalg.det(vectors), atol=1e-14)
+        np.testing.assert_allclose(lattice.cell_area(jnp.asarray(vectors[::-1])), -np.linalg.det(vectors), atol=1e-14)
 
 
 def test_area_gradient():
@@ -66,9 +62,7 @@ def test_path_measures_length_with_the_reciprocal_vectors():
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("corners", [[(0, 0)], [0, 1], [(0, 0, 0), (1, 1, 1)]])
 def test_path_refuses_corners_that_are_no_pairs(corners):
-    with pytest.raises(
-        ValueError, match=r"Argument `corners` must be at least two pairs \(k1, k2\), but is "
-    ):
+    with pytest.raises(ValueError, match=r"Argument `corners` must be at least two pairs \(k1, k2\), but is "):
         lattice.path(corners)
 
 

@@ -67,8 +67,10 @@ def _projector_jvp(primals, tangents):
     occupation = selected.astype(states.dtype)
     value = jnp.einsum("...ia,a,...ja->...ij", states, occupation, states.conj())
     coupling = jnp.einsum("...ji,...jk,...kl->...il", states.conj(), tangents[0], states)
-    pairs = _distinct(energies) & (selected[:, None] != selected[None, :])
-    weights = _inverse_differences(energies, pairs) * (selected[None, :].astype(int) - selected[:, None])
+    # +1 for (unselected row, selected column), −1 for the reverse, 0 within either set.
+    order = selected[None, :].astype(energies.dtype) - selected[:, None].astype(energies.dtype)
+    order = jnp.broadcast_to(order, coupling.shape)
+    weights = _inverse_differences(energies, _distinct(energies) & (order != 0)) * order
     derivative = states @ (coupling * weights.astype(coupling.dtype)) @ jnp.swapaxes(states, -1, -2).conj()
     return value, derivative
 

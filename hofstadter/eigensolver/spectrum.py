@@ -87,7 +87,7 @@ def solve_one(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], stat
         zero = jnp.zeros((), energies.dtype)
         return Spectrum(energies, None, _status(energies, zero), zero)
     energies, vectors = dense.eigensystem(matrix)
-    error = jnp.linalg.norm(matrix @ vectors - vectors * energies[None, :], axis=0)
+    error = jnp.linalg.norm(matrix @ vectors - vectors * energies.astype(vectors.dtype)[None, :], axis=0)
     scale = jnp.max(jnp.abs(energies))
     residual = jnp.max(error) / jnp.where(scale > 0, scale, 1)
     return Spectrum(energies, vectors, _status(energies, residual), residual)

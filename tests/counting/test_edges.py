@@ -44,7 +44,9 @@ def assert_not_inside(found, mesh, tolerance):
 # Exact edges.
 
 
-@pytest.mark.parametrize("fluxes", [[(0, 1), (1, 1)], [(1, 2), (-3, 2)], [(1, 3), (3, 7), (-3, 7), (10, 7)], [(21, 55)]])
+@pytest.mark.parametrize(
+    "fluxes", [[(0, 1), (1, 1)], [(1, 2), (-3, 2)], [(1, 3), (3, 7), (-3, 7), (10, 7)], [(21, 55)]]
+)
 def test_square_lattice(fluxes):
     for (p, q), found in zip(fluxes, find(models.square(), *fluxes), strict=True):
         expected = peierls.square_band_edges(p % q, q)
@@ -97,7 +99,8 @@ def bonds(t1, t2, *, position=(0.0, 0.0), cells=((1, 0), (0, 1))):
 
 
 @pytest.mark.parametrize(
-    ("t1", "t2"), [(1.0, 1.0), (-1.0, 1.0), (-0.3, -1.0), (0.7j, -1.0), (0.6 + 0.8j, 0.2 - 1.1j), (1.0, 1e-6), (0.5, 0.0)]
+    ("t1", "t2"),
+    [(1.0, 1.0), (-1.0, 1.0), (-0.3, -1.0), (0.7j, -1.0), (0.6 + 0.8j, 0.2 - 1.1j), (1.0, 1e-6), (0.5, 0.0)],
 )
 def test_phases_of_hoppings_move_k_only(t1, t2):
     fluxes = [(1, 3), (-1, 4), (7, 4)]
@@ -167,9 +170,7 @@ def test_the_opposite_field_has_the_same_edges(name):
 
 def test_energies_scale_and_shift():
     model = systems.build("haldane")
-    changed = eqx.tree_at(
-        lambda m: (m.onsite, m.amplitudes), model, (1e3 * model.onsite + 7.0, 1e3 * model.amplitudes)
-    )
+    changed = eqx.tree_at(lambda m: (m.onsite, m.amplitudes), model, (1e3 * model.onsite + 7.0, 1e3 * model.amplitudes))
     np.testing.assert_allclose(edges_at(changed, (1, 3)), 1e3 * edges_at(model, (1, 3)) + 7, atol=1e-5)
 
 

@@ -132,7 +132,9 @@ def test_reach():
 @pytest.mark.parametrize(("name", "q"), [("square", 2), ("random_1", 6)])
 def test_cells_that_are_too_small(name, q):
     model = systems.build(name)
-    with pytest.raises(ValueError, match=rf"`q` must be above twice the reach {inertia.reach(model)} of the model, but is {q}"):
+    with pytest.raises(
+        ValueError, match=rf"`q` must be above twice the reach {inertia.reach(model)} of the model, but is {q}"
+    ):
         counts(model, (1, q), 0.1, [0.0])
     assert counts(model, (1, q + 1), 0.1, [100.0]) == [(q + 1) * model.orbitals]
 

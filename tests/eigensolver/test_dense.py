@@ -26,9 +26,7 @@ def assert_eigensystem(matrix, energies, states):
     tolerance = 30 * size * np.finfo(matrix.dtype).eps * max(1.0, np.abs(matrix).max(initial=0))
     np.testing.assert_allclose(matrix @ states, states * energies[..., None, :], atol=tolerance)
     adjoint = np.swapaxes(states, -1, -2).conj()
-    np.testing.assert_allclose(
-        adjoint @ states, np.broadcast_to(np.eye(size), matrix.shape), atol=tolerance
-    )
+    np.testing.assert_allclose(adjoint @ states, np.broadcast_to(np.eye(size), matrix.shape), atol=tolerance)
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -72,9 +70,7 @@ def test_extreme_scales(rng):
     matrix = hermitian(rng, 4, 8, 8)
     solve = jax.jit(dense.eigenvalues)
     for scale in (1e-200, 1e-12, 1e12, 1e200):
-        np.testing.assert_allclose(
-            solve(jnp.asarray(scale * matrix)) / scale, np.linalg.eigvalsh(matrix), atol=1e-12
-        )
+        np.testing.assert_allclose(solve(jnp.asarray(scale * matrix)) / scale, np.linalg.eigvalsh(matrix), atol=1e-12)
     np.testing.assert_array_equal(solve(jnp.zeros((4, 8, 8), complex)), 0)
 
 
@@ -188,9 +184,7 @@ def expectation(t, matrix, direction, operator, selected, library):
 
 def assert_derivatives(function, *arguments):
     """Forward and reverse mode against the central difference of the NumPy version."""
-    forward_difference, backward_difference = (
-        function(t, *arguments, library=np) for t in (STEP, -STEP)
-    )
+    forward_difference, backward_difference = (function(t, *arguments, library=np) for t in (STEP, -STEP))
     expected = (forward_difference - backward_difference) / (2 * STEP)
     arguments = [jnp.asarray(argument) for argument in arguments]
 

@@ -217,14 +217,14 @@ def test_gradient_with_respect_to_hoppings(memory_gb, rng):
 
     def weighted(parameters):
         problem = hof.at_flux(model(parameters), (1, 3))
-        return jnp.sum(jnp.asarray(weights) * hof.solve(problem, jnp.asarray(k), states=False, memory_gb=memory_gb).energies)
+        return jnp.sum(
+            jnp.asarray(weights) * hof.solve(problem, jnp.asarray(k), states=False, memory_gb=memory_gb).energies
+        )
 
     parameters = np.array([1.0, 0.2, 0.7, 0.3])
     gradient = jax.jit(jax.grad(weighted))(jnp.asarray(parameters))
     for i, step in enumerate(1e-5 * np.eye(4)):
-        above, below = (
-            np.sum(weights * systems.energies(model(parameters + s), (1, 3), k)) for s in (step, -step)
-        )
+        above, below = (np.sum(weights * systems.energies(model(parameters + s), (1, 3), k)) for s in (step, -step))
         np.testing.assert_allclose(gradient[i], (above - below) / 2e-5, atol=1e-8)
 
 

@@ -135,9 +135,7 @@ def test_padding_lies_above_the_bands(cells):
     assert np.all(padded[:, 15:] > exact.max())
     # Nothing couples to the padding, so that states keep exact zeros there.
     assert not matrix[:, :15, 15:].any()
-    np.testing.assert_array_equal(
-        matrix[:, 15:, 15:], matrix[0, -1, -1] * np.eye(3 * cells - 15)[None].repeat(2, 0)
-    )
+    np.testing.assert_array_equal(matrix[:, 15:, 15:], matrix[0, -1, -1] * np.eye(3 * cells - 15)[None].repeat(2, 0))
 
 
 @given(strategies.recipes(), strategies.fluxes(), strategies.momenta(), strategies.momenta())
@@ -159,8 +157,7 @@ def test_an_orbital_may_be_named_in_another_cell(structure, orbital, cell, rng):
     model = systems.random_model(structure, 11)
     step = {orbital: np.array(cell)}
     hops = tuple(
-        (i, j, *(np.array((r1, r2)) + step.get(i, 0) - step.get(j, 0)).tolist())
-        for i, j, r1, r2 in model.hops
+        (i, j, *(np.array((r1, r2)) + step.get(i, 0) - step.get(j, 0)).tolist()) for i, j, r1, r2 in model.hops
     )
     positions = model.positions.at[orbital].add(jnp.array(cell, float))
     renamed = hof.models.TightBinding(model.vectors, positions, model.onsite, model.amplitudes, hops)
@@ -254,9 +251,7 @@ def test_plane_waves_give_the_velocity(name, flux, rng):
     oracle, k = systems.plain(model), rng.uniform(-1, 1, 2)
     problem = hof.at_flux(model, flux, cells=CELLS)
     derivative = np.asarray(velocity(problem, jnp.asarray(k)))[: q * model.orbitals, : q * model.orbitals]
-    phases = peierls.translated_site_phases(oracle, p, q) * np.exp(
-        2j * np.pi * peierls.site_positions(oracle, q) @ -k
-    )
+    phases = peierls.translated_site_phases(oracle, p, q) * np.exp(2j * np.pi * peierls.site_positions(oracle, q) @ -k)
     for axis in range(2):
         expected = phases.conj()[:, None] * peierls.bloch_derivative(oracle, p, q, k, axis) * phases
         if axis == 0:
@@ -332,9 +327,7 @@ def test_bad_arguments():
 @pytest.mark.usefixtures("unchecked_types")
 def test_bad_types():
     model = hof.models.square()
-    with pytest.raises(
-        TypeError, match=r"Argument `flux` must be an exact fraction, but is the float 0\.5\."
-    ):
+    with pytest.raises(TypeError, match=r"Argument `flux` must be an exact fraction, but is the float 0\.5\."):
         hof.at_flux(model, 0.5)
     with pytest.raises(TypeError, match=r"Argument `cells` must be an integer, but is 5\.0\."):
         hof.at_flux(model, (2, 5), cells=5.0)

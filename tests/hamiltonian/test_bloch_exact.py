@@ -91,9 +91,7 @@ def test_total_width_of_the_square_bands(p, q, expected):
 
 def test_total_width_tends_to_thouless_number():
     for p, q, expected in REFERENCE["square_total_width_times_q"]:
-        np.testing.assert_allclose(
-            q * np.sum(np.ptp(peierls.square_band_edges(p, q), axis=1)), expected, atol=1e-10
-        )
+        np.testing.assert_allclose(q * np.sum(np.ptp(peierls.square_band_edges(p, q), axis=1)), expected, atol=1e-10)
 
 
 CHAMBERS_FLUXES = [(0, 1), (1, 1), (1, 2), (-3, 2), (1, 3), (4, 3), (3, 4), (-2, 5), (7, 5), (3, 7)]

@@ -64,9 +64,7 @@ def test_vmap_over_models_equals_a_loop():
 
 def test_vmap_over_a_parameter_of_a_preset(rng):
     k, strengths = jnp.asarray(rng.uniform(size=2)), jnp.array([0.0, 0.1, 0.3])
-    batch = jax.jit(jax.vmap(lambda t2: hof.at_flux(hof.models.honeycomb(1.0, t2), (1, 3)).matrix(k)))(
-        strengths
-    )
+    batch = jax.jit(jax.vmap(lambda t2: hof.at_flux(hof.models.honeycomb(1.0, t2), (1, 3)).matrix(k)))(strengths)
     for t2, matrix in zip(strengths, batch, strict=True):
         expected = systems.matrices(hof.models.honeycomb(1.0, float(t2)), (1, 3), k)[0]
         np.testing.assert_allclose(matrix, expected, atol=1e-13)
@@ -161,9 +159,7 @@ def test_lowers_for_every_platform_in_single_precision(platform):
     problem = hof.at_flux(systems.random_model(2, 0), (2, 5), cells=8)
     with jax.enable_x64(False):
         arguments = as_single((problem, jnp.zeros((4, 2))))
-        exported = jax.export.export(jax.jit(lambda problem, k: problem.matrix(k)), platforms=[platform])(
-            *arguments
-        )
+        exported = jax.export.export(jax.jit(lambda problem, k: problem.matrix(k)), platforms=[platform])(*arguments)
         text = exported.mlir_module()
     assert "f64" not in text
     assert "complex<f32>" in text

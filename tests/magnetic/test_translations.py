@@ -20,9 +20,7 @@ def irreps(flux, k, *translation):
     """The matrices D_k(R) for up to four R."""
     p, q = flux
     rows = jnp.asarray([*translation] + [(0, 0)] * (4 - len(translation)))
-    column, turns = map(
-        np.asarray, _irrep(rows, jnp.asarray(p), jnp.asarray(q), jnp.asarray(k, float), cells=CELLS)
-    )
+    column, turns = map(np.asarray, _irrep(rows, jnp.asarray(p), jnp.asarray(q), jnp.asarray(k, float), cells=CELLS))
     matrices = np.zeros((len(translation), q, q), complex)
     for h in range(len(translation)):
         for m in range(q):
@@ -109,9 +107,7 @@ def test_gradient_of_a_phase_is_finite_where_whole_turns_are_removed():
         return translations.turns_to_phase(turns).imag
 
     for turns in (0.0, 0.5, 1.0, -2.3):
-        np.testing.assert_allclose(
-            jax.grad(real_part)(turns), 2 * np.pi * np.cos(2 * np.pi * turns), atol=1e-12
-        )
+        np.testing.assert_allclose(jax.grad(real_part)(turns), 2 * np.pi * np.cos(2 * np.pi * turns), atol=1e-12)
 
 
 def test_wrap():

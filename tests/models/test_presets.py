@@ -134,9 +134,7 @@ def test_lieb_dimerization_strengthens_the_bonds_towards_plus_x_and_plus_y():
     np.testing.assert_array_equal(model.onsite, [0.7, 0, 0])
     for hop, d in displacements(model).items():
         outward = d if hop[1] == 0 else -d  # away from the corner
-        np.testing.assert_allclose(
-            directed(model)[hop], -1.1 * (1.25 if outward.sum() > 0 else 0.75), atol=1e-15
-        )
+        np.testing.assert_allclose(directed(model)[hop], -1.1 * (1.25 if outward.sum() > 0 else 0.75), atol=1e-15)
 
 
 def test_haldane_phase_has_the_documented_direction():
@@ -179,9 +177,7 @@ def test_kapit_mueller_amplitudes():
     assert len(found) == 7 * 7 - 1
     for hop, (x, y) in displacements(model).items():
         sign = (-1) ** round(x + y + x * y)
-        np.testing.assert_allclose(
-            found[hop], 1.5 * sign * np.exp(-0.35 * np.pi * (x * x + y * y)), rtol=1e-13
-        )
+        np.testing.assert_allclose(found[hop], 1.5 * sign * np.exp(-0.35 * np.pi * (x * x + y * y)), rtol=1e-13)
 
 
 @pytest.mark.parametrize(("flux", "p", "q"), [(0.25, 1, 4), (0.5, 1, 2), (0.4, 2, 5)])
@@ -201,9 +197,7 @@ def test_square_and_rectangular_bands(k):
     expected = -2.2 * (c1 + c2) - 0.6 * (plus + minus) - 0.4 * (d1 + d2)
     np.testing.assert_allclose(zero_field(models.square(1.1, 0.3, 0.2), k)[:, 0], expected, atol=1e-14)
     expected = -2.2 * c1 - 0.6 * c2
-    np.testing.assert_allclose(
-        zero_field(models.rectangular(1.1, 0.3, length2=2.0), k)[:, 0], expected, atol=1e-14
-    )
+    np.testing.assert_allclose(zero_field(models.rectangular(1.1, 0.3, length2=2.0), k)[:, 0], expected, atol=1e-14)
     expected = -2.2 * c1 - 0.6 * c2 - 0.4 * minus
     np.testing.assert_allclose(zero_field(models.oblique(1.1, 0.3, 0.2), k)[:, 0], expected, atol=1e-14)
 
@@ -259,9 +253,7 @@ def test_lieb_bands(k):
 
 def test_dice_bands(k):
     root = 1.1 * np.sqrt(2) * honeycomb_sum(k)
-    np.testing.assert_allclose(
-        zero_field(models.dice(1.1), k), np.stack([-root, 0 * root, root], axis=1), atol=1e-13
-    )
+    np.testing.assert_allclose(zero_field(models.dice(1.1), k), np.stack([-root, 0 * root, root], axis=1), atol=1e-13)
 
 
 def test_edge_centered_honeycomb_bands(k):
@@ -280,14 +272,10 @@ def test_rashba_bands(k):
     t, strength, h = 1.1, 0.4, np.array([0.15, -0.25, 0.3])
     k1, k2 = 2 * np.pi * k.T
     # iλ Σ_d (σ × d)_z exp(−ik·d) over d = ±x, ±y is 2λ (σ_x sin k2 − σ_y sin k1).
-    root = np.sqrt(
-        (h[0] + 2 * strength * np.sin(k2)) ** 2 + (h[1] - 2 * strength * np.sin(k1)) ** 2 + h[2] ** 2
-    )
+    root = np.sqrt((h[0] + 2 * strength * np.sin(k2)) ** 2 + (h[1] - 2 * strength * np.sin(k1)) ** 2 + h[2] ** 2)
     center = -2 * t * (np.cos(k1) + np.cos(k2))
     model = models.rashba(t, strength, zeeman=h[2], zeeman_x=h[0], zeeman_y=h[1])
-    np.testing.assert_allclose(
-        zero_field(model, k), np.stack([center - root, center + root], axis=1), atol=1e-13
-    )
+    np.testing.assert_allclose(zero_field(model, k), np.stack([center - root, center + root], axis=1), atol=1e-13)
     for hop, amplitude in directed(model).items():
         i, j, r1, r2 = hop
         np.testing.assert_allclose(directed(model)[j, i, -r1, -r2], np.conj(amplitude), atol=0)
@@ -329,9 +317,7 @@ def test_haldane_chern_number(t2, phase, mass, expected):
 
 
 def test_checkerboard_chern_number():
-    found = [
-        lowest_band_chern(models.checkerboard(1.0, 0.5, -0.5, phase=sign * np.pi / 4))[0] for sign in (1, -1)
-    ]
+    found = [lowest_band_chern(models.checkerboard(1.0, 0.5, -0.5, phase=sign * np.pi / 4))[0] for sign in (1, -1)]
     np.testing.assert_allclose(np.abs(found), 1, atol=1e-10)
     np.testing.assert_allclose(sum(found), 0, atol=1e-10)
 
@@ -357,16 +343,12 @@ def test_traced_zeros_keep_their_hops_and_change_nothing(k):
     traced = jax.jit(models.honeycomb)(1.0, 0.0, 0.0, 0.0)
     plain = models.honeycomb(1.0, 0.0, 0.0, 0.0)
     assert (len(traced.hops), len(plain.hops)) == (12, 3)
-    np.testing.assert_allclose(
-        systems.energies(traced, (1, 3), k), systems.energies(plain, (1, 3), k), atol=1e-14
-    )
+    np.testing.assert_allclose(systems.energies(traced, (1, 3), k), systems.energies(plain, (1, 3), k), atol=1e-14)
 
 
 def test_bad_arguments():
     for angle in (0.0, 180.0, -30.0):
-        with pytest.raises(
-            ValueError, match=rf"Argument `angle_deg` must be between 0 and 180, but is {angle}\."
-        ):
+        with pytest.raises(ValueError, match=rf"Argument `angle_deg` must be between 0 and 180, but is {angle}\."):
             models.oblique(angle_deg=angle)
     with pytest.raises(ValueError, match=r"Argument `max_range` must be at least 1, but is 0\."):
         models.kapit_mueller(max_range=0)

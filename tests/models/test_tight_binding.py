@@ -42,9 +42,7 @@ def test_a_model_is_its_data():
 def test_a_model_without_hops_has_its_onsite_energies():
     model = make([(0.7, 0, 0, (0, 0)), (-0.2, 1, 1, (0, 0))])
     assert model.amplitudes.shape == (0,)
-    np.testing.assert_allclose(
-        systems.energies(model, (1, 3), [[0.1, 0.2]]), [[-0.2] * 3 + [0.7] * 3], atol=1e-15
-    )
+    np.testing.assert_allclose(systems.energies(model, (1, 3), [[0.1, 0.2]]), [[-0.2] * 3 + [0.7] * 3], atol=1e-15)
 
 
 def test_plain_zeros_are_left_out_and_arrays_stay():
@@ -145,12 +143,7 @@ def test_numbers_may_be_traced():
         vectors = jnp.array([[1.0, 0.0], [0.3, 1.0]]) * length
         hoppings = [(2 * t, 0, 0, (0, 0)), (t, 0, 1, (0, 0)), (jnp.asarray(t, complex) * 1j, 1, 1, (1, 0))]
         model = hof.models.tight_binding(vectors, jnp.array([[0.0, 0.0], [0.5, 0.5]]) + x, hoppings)
-        return (
-            jnp.sum(jnp.abs(model.amplitudes))
-            + model.onsite[0]
-            + jnp.sum(model.vectors)
-            + jnp.sum(model.positions)
-        )
+        return jnp.sum(jnp.abs(model.amplitudes)) + model.onsite[0] + jnp.sum(model.vectors) + jnp.sum(model.positions)
 
     value, gradient = jax.value_and_grad(energy, argnums=(0, 1, 2))(0.5, 2.0, 0.25)
     np.testing.assert_allclose(value, 1.0 + 1.0 + 2 * 2.3 + 2.0, atol=1e-14)
@@ -184,18 +177,14 @@ def test_cast():
     double = hof.models.cast(single, "double")
     assert [leaf.dtype for leaf in jax.tree.leaves(double)] == [jnp.float64] * 3 + [jnp.complex128]
     np.testing.assert_allclose(double.amplitudes, model.amplitudes, rtol=1e-6)
-    with pytest.raises(
-        ValueError, match=r"Argument `precision` must be \"single\" or \"double\", but is 'half'\."
-    ):
+    with pytest.raises(ValueError, match=r"Argument `precision` must be \"single\" or \"double\", but is 'half'\."):
         hof.models.cast(model, "half")
 
 
 @pytest.mark.parametrize("vectors", [np.float32, np.float64])
 @pytest.mark.parametrize("positions", [np.float32, np.float64])
 def test_one_precision_throughout(vectors, positions):
-    model = hof.models.tight_binding(
-        np.eye(2, dtype=vectors), np.zeros((1, 2), positions), [(-0.1, 0, 0, (1, 0))]
-    )
+    model = hof.models.tight_binding(np.eye(2, dtype=vectors), np.zeros((1, 2), positions), [(-0.1, 0, 0, (1, 0))])
     kinds = {leaf.real.dtype for leaf in jax.tree.leaves(model)}
     assert len(kinds) == 1
     if np.float64 in (vectors, positions):
@@ -205,9 +194,7 @@ def test_one_precision_throughout(vectors, positions):
 def test_says_once_that_precision_is_single(monkeypatch):
     monkeypatch.setattr(_checks, "_warned_precision", False)
     with jax.enable_x64(False):
-        with pytest.warns(
-            hof.PrecisionWarning, match=r"64-bit mode is off, so hofstadter works in single precision"
-        ):
+        with pytest.warns(hof.PrecisionWarning, match=r"64-bit mode is off, so hofstadter works in single precision"):
             model = hof.models.square()
         hof.models.square()
     assert model.amplitudes.dtype == jnp.complex64

@@ -152,9 +152,7 @@ def torus(model, p, q, l1, l2, theta):
 def torus_momenta(q, l1, l2, theta):
     """The magnetic Bloch momenta on the torus of `torus`, l2 a multiple of q."""
     assert l2 % q == 0
-    return np.array(
-        [((theta[0] + j1) / l1, (theta[1] + j2) / l2) for j1 in range(l1) for j2 in range(l2 // q)]
-    )
+    return np.array([((theta[0] + j1) / l1, (theta[1] + j2) / l2) for j1 in range(l1) for j2 in range(l2 // q)])
 
 
 def square_band_edges(p, q):

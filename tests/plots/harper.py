@@ -64,6 +64,4 @@ def farey(order: int, low: int = 0, high: int = 1) -> list[tuple[int, int]]:
 
 def without_labels(data: xr.Dataset, where: xr.DataArray) -> xr.Dataset:
     """The dataset with labels removed where a mask (flux, gap) is true."""
-    return data.assign(
-        s=data["s"].where(~where), t=data["t"].where(~where), status=data["status"].where(~where, 6)
-    )
+    return data.assign(s=data["s"].where(~where), t=data["t"].where(~where), status=data["status"].where(~where, 6))
