@@ -66,6 +66,9 @@ def style() -> Iterator[None]:
     """Draw with the package's fonts and lines, and leave the caller's `rcParams` alone."""
     with mpl.rc_context(cast(Any, _RC)):
         yield
+        # The first figure of a notebook makes the backend interactive, which must outlive this context.
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float], **subplot: Any) -> Axes:
