@@ -88,9 +88,13 @@ def two_point_momenta(model: TightBinding, flux: Flux) -> np.ndarray | None:
     if model.orbitals != 1 or not {hop[2:] for hop in model.hops} <= {(1, 0), (0, 1), (-1, 0), (0, -1)}:
         return None
     origin = np.zeros(2)
+    position = np.asarray(model.positions)
     for hop, amplitude in zip(model.hops, np.asarray(model.amplitudes), strict=True):
         direction = 0 if hop[2] else 1
-        origin[direction] = -np.angle(amplitude) / (2 * np.pi) * (hop[2] + hop[3])
+        # An orbital off the lattice points adds a phase of its own (the area of `magnetic.gauge.peierls_area`).
+        area = hop[3] * position[0, 0] - hop[2] * position[0, 1]
+        turns = np.angle(amplitude) / (2 * np.pi) + float(flux) * area
+        origin[direction] = -turns * (hop[2] + hop[3])
     return np.stack([origin, origin + 0.5 / flux.q])
 
 

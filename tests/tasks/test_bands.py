@@ -31,7 +31,7 @@ def test_energies_are_those_of_the_momenta(name, flux):
 
 
 def test_length_of_the_path():
-    corners = [(0, 0), (2 / 3, 1 / 3), (0.5, 0.5)]
+    corners = [(0.0, 0.0), (2 / 3, 1 / 3), (0.5, 0.5)]
     data = hof.bands(models.triangular(), 0, corners=corners, points=40)
     b = 2 * np.pi * np.linalg.inv(np.asarray(models.triangular().vectors)).T
     cartesian = data.k.values @ b
