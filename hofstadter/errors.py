@@ -28,7 +28,7 @@ _MESSAGES = {
     Status.RESIDUAL_TOO_LARGE: "The eigenvectors do not satisfy H v = E v to the working precision.",
     Status.EDGES_NOT_CONVERGED: "The band edges still moved in the last refinement of k: raise `max_refinements`.",
     Status.GAP_CLOSED: "The band group touches or overlaps its neighbours, so it has no Chern number of its own.",
-    Status.MESH_TOO_COARSE: "A plaquette flux is too close to ±π, or a link too short, on the finest mesh tried.",
+    Status.MESH_TOO_COARSE: "The finest mesh of momenta tried is too coarse for this result: allow a finer one.",
     Status.LABEL_NOT_ESTABLISHED: "Neither Berry flux nor Středa slope could certify the Chern number of this gap.",
     Status.LABEL_CONFLICT: "The Berry flux and the Středa slope of this gap disagree, so no label is given.",
     Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",

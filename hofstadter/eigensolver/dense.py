@@ -45,34 +45,8 @@ def _eigensystem_jvp(primals, tangents):
     energies, states = eigensystem(primals[0])
     coupling = jnp.einsum("...ji,...jk,...kl->...il", states.conj(), tangents[0], states)
     derivative = jnp.einsum("...ii->...i", coupling).real
-    mixing = coupling * _inverse_differences(energies, _distinct(energies)).astype(coupling.dtype)
+    mixing = coupling * _inverse_differences(energies, distinct(energies)).astype(coupling.dtype)
     return (energies, states), (derivative, states @ mixing)
-
-
-@jax.custom_jvp
-def projector(matrix: Complex[Array, "*batch n n"], selected: Bool[Array, " n"]) -> Complex[Array, "*batch n n"]:
-    """Projector Σ |v⟩⟨v| on the selected eigenvectors, e.g. `jnp.arange(n) < filled`.
-
-    The derivative sums over pairs of one selected and one other band only, so degeneracies inside the selection (or
-    outside it) do no harm; where a selected band touches another one no derivative exists and the pair is left out.
-    """
-    _, states = eigensystem(matrix)
-    return jnp.einsum("...ia,a,...ja->...ij", states, selected.astype(states.dtype), states.conj())
-
-
-@projector.defjvp
-def _projector_jvp(primals, tangents):
-    matrix, selected = primals
-    energies, states = eigensystem(matrix)
-    occupation = selected.astype(states.dtype)
-    value = jnp.einsum("...ia,a,...ja->...ij", states, occupation, states.conj())
-    coupling = jnp.einsum("...ji,...jk,...kl->...il", states.conj(), tangents[0], states)
-    # +1 for (unselected row, selected column), −1 for the reverse, 0 within either set.
-    order = selected[None, :].astype(energies.dtype) - selected[:, None].astype(energies.dtype)
-    order = jnp.broadcast_to(order, coupling.shape)
-    weights = _inverse_differences(energies, _distinct(energies) & (order != 0)) * order
-    derivative = states @ (coupling * weights.astype(coupling.dtype)) @ jnp.swapaxes(states, -1, -2).conj()
-    return value, derivative
 
 
 def _finite(matrix: Complex[Array, "*batch n n"]) -> Bool[Array, "*batch"]:
@@ -80,7 +54,7 @@ def _finite(matrix: Complex[Array, "*batch n n"]) -> Bool[Array, "*batch"]:
     return jnp.all(jnp.isfinite(matrix), axis=(-2, -1))
 
 
-def _distinct(energies: Float[Array, "*batch n"]) -> Bool[Array, "*batch n n"]:
+def distinct(energies: Float[Array, "*batch n"]) -> Bool[Array, "*batch n n"]:
     """Pairs of levels further apart than rounding errors of the eigensolver."""
     size = energies.shape[-1]
     scale = jnp.max(jnp.abs(energies), axis=-1, keepdims=True)[..., None]

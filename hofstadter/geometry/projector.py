@@ -9,7 +9,7 @@ is H(k + dk) seen from k, with every position in it, and ∂H̃ is its derivativ
     ∂P̃ = X + X†,   X = Σ_{n in, m out} |m⟩ ⟨m|∂H̃|n⟩ / (E_n − E_m) ⟨n|.
 
 Only differences of an energy in the group and one out of it appear, so degeneracies inside the group are harmless, in
-the value and in derivatives of every order.
+the value and in derivatives of every order. `group_projector` does the same for any Hermitian matrix.
 """
 
 import functools

@@ -74,17 +74,6 @@ def test_extreme_scales(rng):
     np.testing.assert_array_equal(solve(jnp.zeros((4, 8, 8), complex)), 0)
 
 
-def test_projector_is_the_sum_over_selected_states(rng):
-    matrix = hermitian(rng, 3, 7, 7)
-    selected = np.array([True, False, True, True, False, False, False])
-    _, states = np.linalg.eigh(matrix)
-    expected = states[..., selected] @ np.swapaxes(states[..., selected], -1, -2).conj()
-    projector = jax.jit(dense.projector)
-    np.testing.assert_allclose(projector(matrix, selected), expected, atol=1e-12)
-    np.testing.assert_array_equal(projector(matrix, np.zeros(7, bool)), 0)
-    np.testing.assert_allclose(projector(matrix, np.ones(7, bool)), np.tile(np.eye(7), (3, 1, 1)), atol=1e-13)
-
-
 def lapack_modes(function, dtype=jnp.complex128) -> set[str]:
     """The `jobz` arguments, N or V, of all LAPACK calls in the program."""
     argument = jax.ShapeDtypeStruct((3, 8, 8), dtype)
@@ -152,10 +141,6 @@ def test_mapping_is_looping(rng):
     inner = jax.jit(jax.vmap(dense.eigenvalues, in_axes=2, out_axes=1))(matrix.transpose(0, 2, 1, 3))
     expected = np.linalg.eigvalsh(matrix.transpose(1, 0, 2, 3).swapaxes(-1, -2)).transpose(1, 0, 2)
     np.testing.assert_allclose(inner, expected, atol=1e-13)
-    selected = np.arange(5) < 2
-    projectors = jax.jit(jax.vmap(dense.projector, in_axes=(0, None)))(matrix[0], selected)
-    one_by_one = [dense.projector(jnp.asarray(m), jnp.asarray(selected)) for m in matrix[0]]
-    np.testing.assert_allclose(projectors, one_by_one, atol=1e-13)
 
 
 # Derivatives along a line of matrices H + t D. A level's weights are such that only whole groups count.
@@ -170,16 +155,6 @@ def energy_sum(t, matrix, direction, weights, library):
     matrix = matrix + t * direction
     values = np.linalg.eigvalsh(matrix) if library is np else dense.eigenvalues(matrix)
     return library.sum(weights * values)
-
-
-def expectation(t, matrix, direction, operator, selected, library):
-    matrix = matrix + t * direction
-    if library is np:
-        states = np.linalg.eigh(matrix)[1][:, selected]
-        projector = states @ states.conj().T
-    else:
-        projector = dense.projector(matrix, selected)
-    return library.sum(projector * operator.T).real
 
 
 def assert_derivatives(function, *arguments):
@@ -205,15 +180,6 @@ def test_derivatives_of_energies(levels, copies, rng):
     assert abs(assert_derivatives(energy_sum, matrix, direction, weights)) > 1e-3
 
 
-@pytest.mark.parametrize(("levels", "copies", "filled"), [(6, 1, [0, 1]), (3, 3, [1]), (2, 2, [])])
-def test_derivatives_of_projectors(levels, copies, filled, rng):
-    matrix, direction = line(rng, levels, copies)
-    selected = np.repeat(np.isin(np.arange(levels), filled), copies)
-    operator = hermitian(rng, *matrix.shape)
-    value = assert_derivatives(expectation, matrix, direction, operator, selected)
-    assert (abs(value) > 1e-3) == bool(filled)
-
-
 def test_derivatives_of_a_batch(rng):
     matrix, direction = hermitian(rng, 3, 5, 5), hermitian(rng, 3, 5, 5)
     weights = rng.normal(size=(3, 5))
@@ -234,16 +200,16 @@ def test_second_derivative_of_energies(rng):
 
 def test_no_silent_conversion_of_dtypes_or_ranks(strict_jax, rng):
     matrix = jnp.asarray(hermitian(rng, 2, 5, 5))
-    selected = jnp.arange(5) < 2
     with strict_jax():
         jax.jit(jax.grad(lambda m: jnp.sum(dense.eigenvalues(m)[..., 0])))(matrix)
-        jax.jit(jax.grad(lambda m: jnp.sum(jnp.abs(dense.projector(m, selected)))))(matrix)
+        jax.jit(jax.grad(lambda m: jnp.sum(jnp.abs(dense.eigensystem(m)[1]))))(matrix)
 
 
 def test_derivatives_are_finite_where_everything_is_degenerate():
     def total(t):
         matrix = t.astype(complex) * jnp.eye(4, dtype=complex)
-        return jnp.sum(dense.projector(matrix, jnp.arange(4) < 2).real) + jnp.sum(dense.eigenvalues(matrix))
+        energies, states = dense.eigensystem(matrix)
+        return jnp.sum(jnp.abs(states) ** 2) + jnp.sum(energies + dense.eigenvalues(matrix)) / 2
 
     for t in (0.0, 1.0):
         np.testing.assert_allclose(jax.grad(total)(jnp.asarray(t)), 4.0, atol=1e-14)

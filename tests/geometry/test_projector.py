@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hofstadter as hof
-from hofstadter.geometry.projector import projector, projector_derivatives
+from hofstadter.geometry.projector import eigenbasis, group_projector, projector, projector_derivatives
 from tests import systems
 from tests.geometry import finite_differences
 from tests.oracles import peierls
@@ -80,3 +80,51 @@ def test_nan_where_the_group_touches(unchecked_types):
     found = projector(graphene, (0, 1), jnp.array([[1 / 3, 2 / 3], [0.1, 0.2]]))
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
+
+
+# The projector of a matrix H + t D, where D splits levels of H that are exactly degenerate.
+
+
+def hermitian(rng, size):
+    matrix = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
+    return (matrix + matrix.conj().T) / 2
+
+
+def of_matrix(matrix, bands):
+    # No velocity: the largest |energy| alone tells which gaps are closed.
+    return group_projector(bands, eigenbasis(matrix, jnp.zeros((2, *matrix.shape), matrix.dtype)), matrix)
+
+
+@pytest.mark.parametrize(("levels", "copies", "bands"), [(6, 1, (0, 2)), (3, 3, (3, 6)), (2, 2, (0, 4))])
+def test_derivatives_along_a_line_of_matrices(levels, copies, bands, rng):
+    matrix = np.kron(hermitian(rng, levels), np.eye(copies))
+    direction, operator = (hermitian(rng, levels * copies) for _ in range(2))
+
+    def expectation(t):
+        return jnp.sum(of_matrix(matrix + t.astype(complex) * direction, bands) * operator.T).real
+
+    def expected(t):
+        states = np.linalg.eigh(matrix + t * direction)[1][:, slice(*bands)]
+        return np.trace(states.conj().T @ operator @ states).real
+
+    step, zero = 1e-5, jnp.zeros(())
+    slope = (expected(step) - expected(-step)) / (2 * step)
+    np.testing.assert_allclose(jax.jit(expectation)(zero), expected(0.0), atol=1e-12)
+    reverse = jax.jit(jax.grad(expectation))(zero)
+    _, forward = jax.jit(lambda t: jax.jvp(expectation, (t,), (jnp.ones(()),)))(zero)
+    np.testing.assert_allclose([reverse, forward], slope, rtol=0, atol=1e-7 * max(1.0, abs(slope)))
+    # All bands together have the identity for a projector, which nothing changes.
+    assert (abs(slope) > 1e-3) == (bands != (0, levels * copies))
+
+
+def test_matrices_in_a_batch_do_not_mix(rng):
+    matrices = np.stack([hermitian(rng, 5) for _ in range(3)])
+    found = jax.jit(jax.vmap(lambda matrix: of_matrix(matrix, (1, 3))))(matrices)
+    states = np.linalg.eigh(matrices)[1][..., 1:3]
+    np.testing.assert_allclose(found, states @ np.swapaxes(states, -1, -2).conj(), atol=1e-12)
+
+
+def test_no_silent_conversion_of_dtypes_or_ranks(strict_jax, rng):
+    matrix = jnp.asarray(hermitian(rng, 5))
+    with strict_jax():
+        jax.jit(jax.grad(lambda m: jnp.sum(jnp.abs(of_matrix(m, (0, 2))))))(matrix)
