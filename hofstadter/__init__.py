@@ -19,6 +19,7 @@ from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.density import integrated_density
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
+from hofstadter.topology.chern_on_mesh import MeshChern, chern_on_mesh
 from hofstadter.topology.wilson import WilsonLoop, wilson_loop
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "CalculationError",
     "ChernNumber",
     "Flux",
+    "MeshChern",
     "MinimalMetric",
     "PrecisionWarning",
     "RunFileError",
@@ -43,6 +45,7 @@ __all__ = [
     "butterfly",
     "chern",
     "chern_numbers",
+    "chern_on_mesh",
     "farey",
     "gaps",
     "integrated_density",

@@ -13,7 +13,7 @@ from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
-from hofstadter.topology.berry import BerryFluxPatch, group_flux_patch
+from hofstadter.topology.group_flux import PlaquetteFluxes, flux_patch
 from hofstadter.topology.plaquettes import MAX_LEVELS, PATCH, PlaquetteTally
 
 # A direct gap below this part of the largest |energy| is a touching point, not a gap.
@@ -117,7 +117,7 @@ def _evaluate(
             patches = _kernel(problem, groups, np.resize(piece, (size, 2)), step)
             fluxes.append(np.asarray(patches.flux)[: len(piece)])
             verdicts.append(np.asarray(patches.resolved)[: len(piece)])
-            gaps.append(np.asarray(patches.min_gap)[: len(piece)])
+            gaps.append(np.asarray(patches.gap)[: len(piece)])
     return np.concatenate(fluxes), np.concatenate(verdicts), np.concatenate(gaps)
 
 
@@ -125,11 +125,11 @@ PIECE = 16
 
 
 @eqx.filter_jit
-def _kernel(problem, groups, corners, step) -> BerryFluxPatch:
+def _kernel(problem, groups, corners, step) -> PlaquetteFluxes:
     real = problem.vectors.dtype
 
     def one(corner):
-        return group_flux_patch(problem, groups, corner, jnp.asarray(step, real), PATCH)
+        return flux_patch(problem, groups, corner, jnp.asarray(step, real), PATCH)
 
     return jax.vmap(one)(jnp.asarray(corners, real))
 
