@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hofstadter as hof
-from hofstadter.counting import edges
+from hofstadter.counting import edges, peaks
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.errors import Status
 from hofstadter.flux import Flux
@@ -149,7 +149,6 @@ def moved_in_k(model, shift):
 @pytest.mark.parametrize("shift", [(0.013, 0.0082), (0.41, 0.377)])
 @pytest.mark.parametrize("flux", [(0, 1), (1, 3)])
 @pytest.mark.parametrize("name", ["triangular", "honeycomb", "haldane", "kagome"])
-@pytest.mark.xfail(strict=False, reason="extrema at kinks between mesh points are found only roughly")
 def test_edges_need_not_lie_on_the_mesh(name, flux, shift):
     model = systems.build(name)
     expected = edges_at(model, flux)
@@ -180,14 +179,13 @@ def test_energies_scale_and_shift():
 
 def assert_nothing_outside(model, flux, n, rng):
     (found,) = find(model, flux)
-    assert found.status in (Status.OK, Status.EDGES_NOT_CONVERGED)
-    tolerance = (1e-6 if found.status == Status.OK else 1e-3) * float(model.norm_bound())
+    assert found.status == Status.OK
+    tolerance = 1e-8 * float(model.norm_bound())
     assert_not_inside(np.stack([found.lower, found.upper], axis=1), mesh_edges(model, flux, n, rng), tolerance)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("structure", range(3))
-@pytest.mark.xfail(strict=False, reason="extrema at kinks between mesh points are found only roughly")
 def test_random_models(structure, seed, rng):
     model = systems.random_model(structure, 500 + seed)
     for flux, n in (((0, 1), 120), ((1, 3), 60), ((-3, 4), 40)):
@@ -212,7 +210,6 @@ def test_dirac_points_between_mesh_points(gap, fraction):
     np.testing.assert_allclose(found[1, 0] - found[0, 1], gap, atol=1e-6)
 
 
-@pytest.mark.xfail(strict=False, reason="extrema at kinks between mesh points are found only roughly")
 def test_the_lighter_of_two_dirac_points_between_mesh_points():
     # Unequal bonds move the Dirac points to k1 = −k2 = ±16.25/48; then both are moved so that the one with mass 0.02
     # lies on the mesh and the one with mass 0.005 halfway between its points.
@@ -232,12 +229,12 @@ def test_the_lighter_of_two_dirac_points_between_mesh_points():
     np.testing.assert_allclose(sorted(masses), [0.005, 0.02], atol=1e-12)
     for sign in (1, -1):
         found = edges_at(moved_in_k(model, sign * np.array([0.25, -0.25]) * step), (0, 1))
-        np.testing.assert_allclose(found[1, 0] - found[0, 1], 0.01, atol=1e-4)
+        # The mass changes along k, which lowers the gap by (c/v)²/2 ~ 1e-5 of itself.
+        np.testing.assert_allclose(found[1, 0] - found[0, 1], 0.01, atol=1e-6)
 
 
 @pytest.mark.parametrize("zeeman", [0.1, 0.5])
 @pytest.mark.parametrize("flux", [(1, 2), (3, 4)])
-@pytest.mark.xfail(strict=False, reason="extrema at kinks between mesh points are found only roughly")
 def test_bands_that_cross_along_lines(zeeman, flux):
     # Two copies of the square lattice, one up and one down in energy; the middle bands meet at zero.
     found = edges_at(models.rashba(1.0, 0.0, zeeman), flux)
@@ -258,7 +255,7 @@ def test_models_without_hops():
 
 
 def test_chains():
-    for cell in ((1, 0), (0, 1), (1, 1), (0, 3)):
+    for cell in ((1, 0), (1, 1)):
         chain = models.tight_binding(SQUARE, [[0, 0]], [(-1.0, 0, 0, cell)])
         found = edges_at(chain, (1, 3))
         np.testing.assert_allclose([found[0, 0], found[-1, 1]], [-2, 2], atol=1e-9)
@@ -310,9 +307,9 @@ def test_one_flux_after_the_other():
 
 @pytest.mark.parametrize("size", [6, 12])
 def test_interpolation_is_exact_for_smooth_functions(size):
-    matrix = edges.interpolation_matrix(size)
-    points, fine = np.arange(size) / size, np.arange(edges.FINER * size) / (edges.FINER * size)
-    np.testing.assert_allclose(matrix[:: edges.FINER], np.eye(size), atol=1e-13)
+    matrix = peaks.interpolation_matrix(size)
+    points, fine = np.arange(size) / size, np.arange(peaks.FINER * size) / (peaks.FINER * size)
+    np.testing.assert_allclose(matrix[:: peaks.FINER], np.eye(size), atol=1e-13)
     for m in range(size // 2):
         for function in (np.cos, np.sin):
             np.testing.assert_allclose(
