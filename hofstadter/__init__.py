@@ -12,12 +12,15 @@ from hofstadter.geometry.metric import (
     zone_average,
 )
 from hofstadter.geometry.minimal import MinimalMetric, minimal_metric
+from hofstadter.geometry.orbital_moment import orbital_moment
 from hofstadter.hamiltonian.bloch import TightBindingProblem, at_flux
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.density import integrated_density
+from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_conductivity
+from hofstadter.thermodynamics.magnetization import OrbitalMagnetization, orbital_magnetization
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
 from hofstadter.topology.chern_on_mesh import MeshChern, chern_on_mesh
 from hofstadter.topology.wilson import WilsonLoop, wilson_loop
@@ -28,8 +31,10 @@ __all__ = [
     "CalculationError",
     "ChernNumber",
     "Flux",
+    "HallConductivity",
     "MeshChern",
     "MinimalMetric",
+    "OrbitalMagnetization",
     "PrecisionWarning",
     "RunFileError",
     "Spectrum",
@@ -48,11 +53,14 @@ __all__ = [
     "chern_on_mesh",
     "farey",
     "gaps",
+    "hall_conductivity",
     "integrated_density",
     "mesh",
     "minimal_metric",
     "models",
     "open_store",
+    "orbital_magnetization",
+    "orbital_moment",
     "plots",
     "quantum_geometric_tensor",
     "quantum_metric",

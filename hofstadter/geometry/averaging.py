@@ -39,32 +39,31 @@ class Gaps(NamedTuple):
     closed_gap: Float[Any, "n1 n2"]
 
 
-def over_mesh(
-    function: Callable, problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Array, memory: float
-):
-    """`function(problem, bands, k)` on tiles of the mesh, its results stacked along a new first axis (NumPy if known).
+def over_mesh(function: Callable, problem: AbstractMagneticBlochProblem, argument: Any, k: Array, memory: float):
+    """`function(problem, argument, k)` on tiles of the mesh, its results stacked along a new first axis.
 
-    Outside of `jit` all meshes are cut in tiles of the same size, so that doubling compiles nothing new.
+    They are NumPy arrays if the numbers are known. Outside of `jit` all meshes are cut in tiles of the same size, so
+    that doubling compiles nothing new.
 
     Args:
         function: Gives a pytree of arrays for an array of momenta (tile, 2).
         problem: The magnetic Bloch problem.
-        bands: The group.
+        argument: Whatever else the function needs, such as the group of bands.
         k: The mesh, (n1, n2, 2).
         memory: Working memory in units of 1 GB.
     """
     size = chunk_size(problem.basis_size, memory / MATRICES_PER_MOMENTUM)
     tile = next(t for t in (64, 32, 16, 8, 4, 2, 1) if t <= size and (k.size // 2) % t == 0)
     tiles = k.reshape(-1, tile, 2)
-    if not is_concrete(problem):
-        return jax.lax.map(lambda momenta: function(problem, bands, momenta), tiles)
-    results = [jax.tree.map(np.asarray, _jitted(function, problem, bands, momenta)) for momenta in np.asarray(tiles)]
+    if not is_concrete(problem, argument):
+        return jax.lax.map(lambda momenta: function(problem, argument, momenta), tiles)
+    results = [jax.tree.map(np.asarray, _jitted(function, problem, argument, momenta)) for momenta in np.asarray(tiles)]
     return jax.tree.map(lambda *parts: np.stack(parts), *results)
 
 
 @eqx.filter_jit
-def _jitted(function, problem, bands, k):
-    return function(problem, bands, k)
+def _jitted(function, problem, argument, k):
+    return function(problem, argument, k)
 
 
 @eqx.filter_jit

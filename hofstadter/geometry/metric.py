@@ -16,21 +16,10 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter import lattice
-from hofstadter._checks import as_integer, fail, is_concrete, warn_if_single_precision
-from hofstadter.eigensolver._threads import single_threaded_blas
-from hofstadter.eigensolver.spectrum import chunk_size
-from hofstadter.errors import CalculationError, Status
+from hofstadter._checks import as_integer, fail, warn_if_single_precision
 from hofstadter.geometry import averaging
-from hofstadter.geometry.projector import (
-    Eigenbasis,
-    as_momenta,
-    check_group,
-    direct_gap,
-    eigenbasis,
-    first_nan,
-    group_mixing,
-    velocity,
-)
+from hofstadter.geometry.at_momenta import at_momenta
+from hofstadter.geometry.projector import Eigenbasis, check_group, direct_gap, eigenbasis, group_mixing, velocity
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 
 
@@ -62,21 +51,7 @@ def quantum_geometric_tensor(
         ValueError: If the band range is empty or outside of the spectrum, or `k` does not end in two components.
         hofstadter.CalculationError: With `throw`, if the group touches another band; the message names k.
     """
-    warn_if_single_precision()
-    bands, k = check_group(problem, bands), as_momenta(k)
-    if not memory_gb > 0:
-        raise fail("memory_gb", "positive", memory_gb)
-    chunk = chunk_size(problem.basis_size, memory_gb / averaging.MATRICES_PER_MOMENTUM)
-    if not is_concrete(problem, k):
-        return _tensors(problem, bands, k, chunk)
-    with single_threaded_blas():
-        result = jax.block_until_ready(_tensors(problem, bands, k, min(chunk, k.size // 2 or 1)))
-    place = first_nan(result, k) if throw else None
-    if place is not None:
-        finite = np.isfinite(np.asarray(_matrix(problem, place))).all()
-        status = Status.GAP_CLOSED if finite else Status.NOT_FINITE
-        raise CalculationError(status, f"At k = ({place[0]:.6g}, {place[1]:.6g})")
-    return result
+    return at_momenta(_tensor_at, problem, bands, k, memory_gb, throw)
 
 
 def quantum_metric(
@@ -199,19 +174,8 @@ def cartesian(problem: AbstractMagneticBlochProblem, tensor: Array) -> Array:
     return axes.T @ tensor @ axes
 
 
-@eqx.filter_jit
-def _matrix(problem, k):
-    return problem.matrix(k)
-
-
-@eqx.filter_jit
-def _tensors(problem, bands, k, chunk):
-    flat = k.reshape(-1, 2)
-    if flat.shape[0] <= chunk:
-        result = jax.vmap(lambda point: one_tensor(problem, bands, point)[0])(flat)
-    else:
-        result = jax.lax.map(lambda point: one_tensor(problem, bands, point)[0], flat, batch_size=chunk)
-    return result.reshape(*k.shape[:-1], 2, 2)
+def _tensor_at(problem, bands, k):
+    return one_tensor(problem, bands, k)[0]
 
 
 def _average(problem, bands, memory_gb, points) -> tuple[dict[str, Any], averaging.Gaps]:

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from hofstadter._checks import fail, is_concrete
@@ -208,9 +207,3 @@ def _derivatives_at(problem, bands, k):
     matrix, change = problem.matrix(k), velocity(problem, k)
     mixing = group_mixing(bands, eigenbasis(matrix, change), matrix, change)
     return mixing + jnp.swapaxes(mixing, -1, -2).conj()
-
-
-def first_nan(values: Array, k: Array) -> np.ndarray | None:
-    """The first momentum whose value has a NaN."""
-    bad = np.isnan(np.asarray(values)).any(axis=(-2, -1))
-    return np.asarray(k)[bad][0] if bad.any() else None
