@@ -32,7 +32,8 @@ def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarra
 
     Returns:
         For each entry the number of eigenvalues of H(k1, 0) at p/q below the energy, out of q × orbitals. An energy
-        closer to an eigenvalue than about 1e-12 of the largest |energy| may be counted on either side.
+        closer to an eigenvalue than about 1e-12 of the largest |energy| may be counted on either side; √eps ~ 1e-8 of
+        it where the energy is that of an orbital, because elimination without pivoting starts with tiny pivots there.
     """
     if np.any(np.asarray(q) <= 2 * reach(model)):
         raise ValueError(f"Argument `q` must be above twice the reach {reach(model)} of the model, but is {np.min(q)}.")
