@@ -18,10 +18,11 @@ from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import links
 
 # A flux below 1.5 rad is far from the cut at ±π, and halving the mesh step quarters it; a link of modulus 0.1 still
-# has a phase good to 1e-14; a gap as large as the change of the bands leaves no room for two avoided crossings.
+# has a phase good to 1e-14.
 MAX_PLAQUETTE_FLUX = 1.5
 MIN_LINK = 0.1
-MIN_GAP_TO_CHANGE = 1.0
+# Each corner answers for its quarter of the plaquette, half a side in each direction, and a little more.
+REACH = 0.6
 
 
 class BerryFluxPatch(eqx.Module):
@@ -29,10 +30,10 @@ class BerryFluxPatch(eqx.Module):
 
     Attributes:
         flux: Flux in radians, positive for C > 0.
-        resolved: Whether the flux can be trusted modulo 2π: it is small, its links are long, and at all four corners
-            the gap to other bands is not small against the change of the bands' energies along the sides. The last
-            condition keeps a pair of sharp avoided crossings, which together carry 2π, from hiding inside one
-            plaquette.
+        resolved: Whether the flux can be trusted modulo 2π: it is small, its links are long, and at none of the four
+            corners levels of the group and other levels would meet nearby if they went on with the slopes that they
+            have there. Without the last condition avoided crossings that together carry 2π could hide inside one
+            plaquette: energies and states at corners that symmetry relates show nothing of them, but the slopes do.
         min_gap: Smallest direct gap to the other bands at the corners.
     """
 
@@ -58,9 +59,7 @@ def gap_flux_patch(
     k, energies, states = _corners(problem, corner, step, n)
     phase, modulus = _links(problem, k, step, states, links.nested_determinants)
     gap = jnp.roll(energies, -1, axis=-1).at[..., -1].set(jnp.inf) - energies
-    change = _largest_change(energies)
-    change = jnp.maximum(change, jnp.roll(change, -1, axis=-1).at[..., -1].set(0))
-    return _patch(phase, modulus, gap, change)
+    return _patch(phase, modulus, gap, _apart(energies, REACH * step * _slopes(problem, k, states)))
 
 
 def group_flux_patch(
@@ -72,7 +71,7 @@ def group_flux_patch(
 ) -> BerryFluxPatch:
     """Berry flux of groups of bands [first, last) through n × n plaquettes; see `gap_flux_patch`."""
     k, energies, states = _corners(problem, corner, step, n)
-    change = _largest_change(energies)
+    apart = _apart(energies, REACH * step * _slopes(problem, k, states))
     patches = []
     for first, last in groups:
         if patches:
@@ -81,11 +80,11 @@ def group_flux_patch(
         # The levels on either side of each edge of the group, where there is a neighbor.
         edges = [edge for edge in (first, last) if 0 < edge < energies.shape[-1]]
         gap = jnp.full(energies.shape[:-1], jnp.inf)
-        moved = jnp.zeros(change.shape[:-1])
+        separate = jnp.ones(energies.shape[:-1], bool)
         for edge in edges:
             gap = jnp.minimum(gap, energies[..., edge] - energies[..., edge - 1])
-            moved = jnp.maximum(moved, jnp.max(change[..., edge - 1 : edge + 1], axis=-1))
-        patches.append(_patch(phase, modulus, gap, moved))
+            separate &= apart[..., edge - 1]
+        patches.append(_patch(phase, modulus, gap, separate))
     return jax.tree.map(lambda *x: jnp.stack(x, axis=-1), *patches)
 
 
@@ -116,10 +115,24 @@ def _after(earlier: Array, value: Array) -> Array:
     return jnp.where(jnp.isnan(earlier).any(), jnp.nan, value)
 
 
-def _largest_change(energies: Float[Array, "corner1 corner2 band"]) -> Float[Array, "corner1-1 corner2-1 band"]:
-    """Largest change of each energy along the sides of each plaquette."""
-    along1, along2 = jnp.abs(jnp.diff(energies, axis=0)), jnp.abs(jnp.diff(energies, axis=1))
-    return jnp.maximum(jnp.maximum(along1[:, :-1], along1[:, 1:]), jnp.maximum(along2[:-1], along2[1:]))
+def _slopes(
+    problem: AbstractMagneticBlochProblem, k: Float[Array, "*corner 2"], states: Complex[Array, "*corner basis band"]
+) -> Float[Array, "*corner band"]:
+    """Slopes |⟨ψ|∂H/∂k1|ψ⟩| + |⟨ψ|∂H/∂k2|ψ⟩| of the levels (Hellmann-Feynman)."""
+
+    def along(direction):
+        _, derivative = jax.jvp(problem.matrix, (k,), (jnp.broadcast_to(direction, k.shape),))
+        return jnp.abs(jnp.sum(states.conj() * (derivative @ states), axis=-2).real)
+
+    along1, along2 = (along(direction) for direction in jnp.eye(2, dtype=k.dtype))
+    return along1 + along2
+
+
+def _apart(energies: Float[Array, "*corner band"], motion: Float[Array, "*corner band"]) -> Bool[Array, "*corner band"]:
+    """Whether the r lowest levels stay below the others, entry r − 1, if each level moves up or down by `motion`."""
+    highest = jax.lax.cummax(energies + motion, axis=energies.ndim - 1)
+    lowest = jax.lax.cummin(energies - motion, axis=energies.ndim - 1, reverse=True)
+    return highest < jnp.roll(lowest, -1, axis=-1).at[..., -1].set(jnp.inf)
 
 
 def plaquette_flux(
@@ -130,11 +143,15 @@ def plaquette_flux(
     return -jnp.angle(around)
 
 
-def _patch(phase, modulus, gap, change) -> BerryFluxPatch:
+def _patch(phase, modulus, gap, apart) -> BerryFluxPatch:
     flux = plaquette_flux(*phase)
     link1, link2 = modulus
     shortest = jnp.minimum(jnp.minimum(link1[:, :-1], link1[:, 1:]), jnp.minimum(link2[:-1], link2[1:]))
-    corners = [gap[:-1, :-1], gap[1:, :-1], gap[:-1, 1:], gap[1:, 1:]]
-    min_gap = jnp.min(jnp.stack(corners), axis=0)
-    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & (min_gap > MIN_GAP_TO_CHANGE * change)
+    min_gap = jnp.min(_of_corners(gap), axis=0)
+    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & jnp.all(_of_corners(apart), axis=0)
     return BerryFluxPatch(flux, resolved, min_gap)
+
+
+def _of_corners(value: Array) -> Array:
+    """Values at the four corners of every plaquette, stacked."""
+    return jnp.stack([value[:-1, :-1], value[1:, :-1], value[:-1, 1:], value[1:, 1:]])
