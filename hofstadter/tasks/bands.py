@@ -38,12 +38,12 @@ def bands(
     flux = Flux.of(flux)
     if corners is None:
         unit = np.array([[0, 0], [0.5, 0], [0.5, 0.5], [0, 0]])
-        places, names = unit / flux.q, ["Γ", "X", "M", "Γ"]
+        places = unit / flux.q
     else:
-        places = np.asarray(corners, float)
-        names = [f"({a:.3g}, {b:.3g})" for a, b in places]
+        places = corners
     reciprocal = np.asarray(lattice.reciprocal_vectors(model.vectors))
     k, at_corner, distance = lattice.path(places, as_integer("points", points, minimum=2), reciprocal)
+    named = [f"({a:.3g}, {b:.3g})" for a, b in np.asarray(k)[at_corner]]
     spectrum = solve(at_flux(model, flux), k, states=False, memory_gb=memory_gb)
     return xr.Dataset(
         {
@@ -57,6 +57,6 @@ def bands(
             "energy_unit": "t",
             "flux": str(flux),
             "corners": at_corner,
-            "corner_labels": names,
+            "corner_labels": ["Γ", "X", "M", "Γ"] if corners is None else named,
         },
     )

@@ -29,6 +29,8 @@ def band_edges(model: TightBinding, fluxes: Iterable[FluxLike] | FluxLike, *, me
         of a flux; `edge_status` (flux) holds `Status` codes.
     """
     warn_if_single_precision()
+    if not memory_gb > 0:
+        raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
     return _edges_dataset(model, points, find_band_edges(model, points, memory_gb=memory_gb))
 
@@ -85,6 +87,8 @@ def butterfly(
         raise ValueError("Give either `fluxes` or `max_denominator`, and not both.")
     if min_gap is not None and not min_gap > 0:
         raise fail("min_gap", "positive", min_gap)
+    if not memory_gb > 0:
+        raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes) if fluxes is not None else farey(max_denominator or 0)
     threshold = RELATIVE_MIN_GAP * float(model.norm_bound()) if min_gap is None else min_gap
     edges = find_band_edges(model, points, memory_gb=memory_gb)

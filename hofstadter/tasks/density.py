@@ -38,6 +38,8 @@ def integrated_density(
         Array with dims (flux, energy). It grows from 0 to the number of orbitals.
     """
     warn_if_single_precision()
+    if not memory_gb > 0:
+        raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
     levels = np.atleast_1d(np.asarray(energies, float))
     if levels.ndim != 1 or not np.all(np.isfinite(levels)):
