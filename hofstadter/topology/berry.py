@@ -6,8 +6,6 @@ needs no boundary condition. The spectrum repeats q times over the magnetic zone
 C/q.
 """
 
-from collections.abc import Sequence
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -26,7 +24,7 @@ REACH = 0.6
 
 
 class BerryFluxPatch(eqx.Module):
-    """Berry flux of groups of bands through a patch of plaquettes.
+    """Berry flux of the filled bands below every gap through a patch of plaquettes.
 
     Attributes:
         flux: Flux in radians, positive for C > 0.
@@ -37,9 +35,9 @@ class BerryFluxPatch(eqx.Module):
         min_gap: Smallest direct gap to the other bands at the corners.
     """
 
-    flux: Float[Array, "n1 n2 *group"]
-    resolved: Bool[Array, "n1 n2 *group"]
-    min_gap: Float[Array, "n1 n2 *group"]
+    flux: Float[Array, "n1 n2 gap"]
+    resolved: Bool[Array, "n1 n2 gap"]
+    min_gap: Float[Array, "n1 n2 gap"]
 
 
 def gap_flux_patch(
@@ -57,35 +55,9 @@ def gap_flux_patch(
         The fluxes; entry r − 1 of the last axis belongs to the gap above the r lowest bands.
     """
     k, energies, states = _corners(problem, corner, step, n)
-    phase, modulus = _links(problem, k, step, states, links.nested_determinants)
+    phase, modulus = _links(problem, k, step, states)
     gap = jnp.roll(energies, -1, axis=-1).at[..., -1].set(jnp.inf) - energies
     return _patch(phase, modulus, gap, _apart(energies, REACH * step * _slopes(problem, k, states)))
-
-
-def group_flux_patch(
-    problem: AbstractMagneticBlochProblem,
-    groups: Sequence[tuple[int, int]],
-    corner: Float[Array, " 2"],
-    step: Float[Array, ""],
-    n: int,
-) -> BerryFluxPatch:
-    """Berry flux of groups of bands [first, last) through n × n plaquettes; see `gap_flux_patch`."""
-    k, energies, states = _corners(problem, corner, step, n)
-    apart = _apart(energies, REACH * step * _slopes(problem, k, states))
-    patches = []
-    for first, last in groups:
-        if patches:
-            states = _after(patches[-1].flux, states)
-        phase, modulus = _links(problem, k, step, states[..., first:last], links.determinant)
-        # The levels on either side of each edge of the group, where there is a neighbor.
-        edges = [edge for edge in (first, last) if 0 < edge < energies.shape[-1]]
-        gap = jnp.full(energies.shape[:-1], jnp.inf)
-        separate = jnp.ones(energies.shape[:-1], bool)
-        for edge in edges:
-            gap = jnp.minimum(gap, energies[..., edge] - energies[..., edge - 1])
-            separate &= apart[..., edge - 1]
-        patches.append(_patch(phase, modulus, gap, separate))
-    return jax.tree.map(lambda *x: jnp.stack(x, axis=-1), *patches)
 
 
 def _corners(problem, corner, step, n):
@@ -96,7 +68,7 @@ def _corners(problem, corner, step, n):
     return k, energies, states
 
 
-def _links(problem, k, step, states, determinant):
+def _links(problem, k, step, states):
     """Phases and moduli of the links along k1 (n, n + 1) and k2 (n + 1, n), evaluated as one stack."""
     zero = jnp.zeros_like(step)
     dk1, dk2 = jnp.stack([step, zero]), jnp.stack([zero, step])
@@ -104,15 +76,10 @@ def _links(problem, k, step, states, determinant):
     along2 = links.overlaps(problem, k[:, :-1], dk2, states[:, :-1], states[:, 1:])
     sides = [along1.reshape(-1, *along1.shape[2:]), along2.reshape(-1, *along2.shape[2:])]
     # Two LAPACK calls side by side can deadlock XLA's CPU threads, and one is faster.
-    values = jax.vmap(determinant)(jnp.concatenate(sides))
+    values = jax.vmap(links.nested_determinants)(jnp.concatenate(sides))
     count = len(sides[0])
     shape1, shape2 = along1.shape[:2], along2.shape[:2]
     return tuple((x[:count].reshape(*shape1, *x.shape[1:]), x[count:].reshape(*shape2, *x.shape[1:])) for x in values)
-
-
-def _after(earlier: Array, value: Array) -> Array:
-    """`value`, not before `earlier` is there: LAPACK calls that run side by side can deadlock XLA's CPU threads."""
-    return jnp.where(jnp.isnan(earlier).any(), jnp.nan, value)
 
 
 def _slopes(
