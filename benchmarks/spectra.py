@@ -9,7 +9,7 @@ import numpy as np
 from measure import Line, as_solve_calls, clock, compare, largest, timed
 
 import hofstadter as hof
-from hofstadter.counting.edges import find_band_edges, two_point_momenta
+from hofstadter.counting.edges import find_band_edges
 from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian.bloch import TightBindingProblem
 
@@ -122,7 +122,8 @@ def square_butterfly(quick: bool) -> Iterator[Line]:
 def _two_point_matrices(model, fluxes) -> np.ndarray:
     """H at the two momenta that hold the band edges, at fluxes of one denominator (flux, momentum, q, q)."""
     q = fluxes[0].q
-    momenta = np.stack([two_point_momenta(model, flux) for flux in fluxes])
+    # κ = 2π k + π for the hopping −t: κ = (0, 0) and (π/q, π/q).
+    momenta = np.tile(0.5 + np.array([[0.0, 0.0], [0.5 / q, 0.5 / q]]), (len(fluxes), 1, 1))
     return np.array(_matrices(model, np.array([flux.p for flux in fluxes]), momenta, q))
 
 

@@ -3,7 +3,8 @@
 Energies repeat with period 1/q in k1 and k2, so everything happens on the reduced zone [0, 1/q)². The mesh has a
 multiple of six points per direction and so holds the momenta where lattices with 2-, 3-, 4- or 6-fold axes have their
 extrema. Whether it misses something is asked of the trigonometric interpolant through it: where that rises above the
-mesh values, the extremum is searched for with true energies (`counting.peaks`).
+mesh values, the extremum is searched for with true energies (`counting.peaks`). The square lattice needs no mesh
+(`counting.chambers`).
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hofstadter.counting import chambers
 from hofstadter.counting.peaks import PeakSearch
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.errors import Status
@@ -55,19 +57,24 @@ def find_band_edges(
     Returns:
         The edges, one entry per flux.
     """
-    momenta = [_initial_momenta(model, flux) for flux in fluxes]
+    if chambers.applies_to(model):
+        edges = [_edges(*pair, converged=True) for pair in chambers.exact_band_edges(model, fluxes)]
+        if progress is not None:
+            progress(len(fluxes))
+        return edges
+    momenta = [_mesh(flux) for flux in fluxes]
     energies = energies_at(model, fluxes, momenta, memory_gb=memory_gb, progress=progress)
     tolerance = rtol * float(model.norm_bound())
     searches = [PeakSearch(k, e, tolerance) for k, e in zip(momenta, energies, strict=True)]
     for _ in range(max_refinements):
-        active = [i for i, search in enumerate(searches) if search.side.size]
+        active = [i for i, search in enumerate(searches) if not search.converged]
         if not active:
             break
         points = [searches[i].stencil() for i in active]
         found = energies_at(model, [fluxes[i] for i in active], points, memory_gb=memory_gb, progress=progress)
         for i, values in zip(active, found, strict=True):
             searches[i].update(values)
-    return [_edges(search) for search in searches]
+    return [_edges(*search.edges(), converged=search.converged) for search in searches]
 
 
 def mesh_size(q: int) -> int:
@@ -75,37 +82,13 @@ def mesh_size(q: int) -> int:
     return 48 if q <= 2 else 24 if q <= 8 else 12 if q <= 20 else 6
 
 
-def two_point_momenta(model: TightBinding, flux: Flux) -> np.ndarray | None:
-    """The two momenta that hold all band edges of a square-lattice model, or None for other models.
-
-    With one orbital and bonds along a1 and a2 only, det(E − H) = P(E) ± 2|t1|^q cos(q κ1) ± 2|t2|^q cos(q κ2) with
-    κ_i = 2π k_i + arg t_i and equal signs (Chambers 1965): each band is monotonic in the sum of the cosines.
-    """
-    if model.orbitals != 1 or not {hop[2:] for hop in model.hops} <= {(1, 0), (0, 1), (-1, 0), (0, -1)}:
-        return None
-    origin = np.zeros(2)
-    position = np.asarray(model.positions)
-    for hop, amplitude in zip(model.hops, np.asarray(model.amplitudes), strict=True):
-        direction = 0 if hop[2] else 1
-        # An orbital off the lattice points adds a phase of its own (the area of `magnetic.gauge.peierls_area`).
-        area = hop[3] * position[0, 0] - hop[2] * position[0, 1]
-        turns = np.angle(amplitude) / (2 * np.pi) + float(flux) * area
-        origin[direction] = -turns * (hop[2] + hop[3])
-    return np.stack([origin, origin + 0.5 / flux.q])
-
-
-def _initial_momenta(model: TightBinding, flux: Flux) -> np.ndarray:
-    exact = two_point_momenta(model, flux)
-    if exact is not None:
-        return exact
+def _mesh(flux: Flux) -> np.ndarray:
     size = mesh_size(flux.q)
     grid = np.arange(size) / (size * flux.q)
     return np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def _edges(search: PeakSearch) -> BandEdges:
-    if not search.finite:
-        nan = np.full(search.best.shape[1], np.nan)
-        return BandEdges(nan, nan, Status.NOT_FINITE)
-    status = Status.EDGES_NOT_CONVERGED if search.side.size else Status.OK
-    return BandEdges(-search.best[0], search.best[1], status)
+def _edges(lower: np.ndarray, upper: np.ndarray, *, converged: bool) -> BandEdges:
+    if not np.all(np.isfinite([lower, upper])):
+        return BandEdges(np.full_like(lower, np.nan), np.full_like(upper, np.nan), Status.NOT_FINITE)
+    return BandEdges(lower, upper, Status.OK if converged else Status.EDGES_NOT_CONVERGED)

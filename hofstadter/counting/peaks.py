@@ -32,8 +32,7 @@ class PeakSearch:
         """Start from energies on a mesh.
 
         Args:
-            momenta: Either a square mesh over one period of the energies, (points², 2), or the exact momenta of the
-                extrema, when there is nothing to search.
+            momenta: A square mesh over one period of the energies, (points², 2).
             energies: Ascending energies (momentum, band).
             tolerance: Wanted accuracy.
         """
@@ -42,10 +41,9 @@ class PeakSearch:
         signed, above = _signed(energies)
         self.best = signed.max(axis=1)
         size = round(len(momenta) ** 0.5)
+        spacing = np.abs(momenta[-1] - momenta[0]).max() / (size - 1) / FINER
         peaks = np.zeros((2, 0, 0, 0), bool)
-        spacing = 1.0
-        if size > 2 and self.finite:
-            spacing = np.abs(momenta[-1] - momenta[0]).max() / (size - 1) / FINER
+        if self.finite:
             shape = (2, size, size, -1)
             fine = _between_mesh_points(signed.reshape(shape), above.reshape(shape))
             slope = _slope_at_mesh_points(signed.reshape(shape))
@@ -94,6 +92,16 @@ class PeakSearch:
         self.center = np.where(follow[:, None], self.center + self.step[:, None] * top, self.highest_at)
         self.step = self.step * np.where(inside | ~improved, 1 / SHRINK, 2)
         self._keep(~done & ~hopeless)
+
+    @property
+    def converged(self) -> bool:
+        """Whether no peak is followed any more."""
+        return not self.side.size
+
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest energy of each band so far; NaN if an energy was not a number."""
+        edges = -self.best[0], self.best[1]
+        return edges if self.finite else (np.full_like(edges[0], np.nan), np.full_like(edges[1], np.nan))
 
     def _keep(self, rows: np.ndarray) -> None:
         self.side, self.band = self.side[rows], self.band[rows]

@@ -202,6 +202,23 @@ def square_band_edges(p, q):
     return np.sort(np.stack([np.sort(-corner), np.sort(-other)], axis=1), axis=1)
 
 
+def harper_band_edges(p, q, t1=1.0, t2=1.0):
+    """All band edges of the rectangular lattice, q pairs (lower, upper), from the whole ring at two momenta.
+
+    The Harper equation t2 (ψ[j+1] + ψ[j−1]) + 2 t1 cos(2π p j/q + κ1) ψ[j] = E ψ[j] with ψ[j+q] = exp(iq κ2) ψ[j], at
+    (κ1, κ2) = (0, 0) and (π/q, π/q); the signs of t1 and t2 only exchange momenta.
+    """
+    corners = []
+    for kappa in (0.0, np.pi / q):
+        ring = np.zeros((q, q), complex)
+        for j in range(q):
+            ring[j, j] += 2 * t1 * np.cos(2 * np.pi * (p * j % q) / q + kappa)
+            ring[j, (j + 1) % q] += t2 * np.exp(1j * kappa)
+            ring[(j + 1) % q, j] += t2 * np.exp(-1j * kappa)
+        corners.append(np.linalg.eigvalsh(ring))
+    return np.sort(np.stack(corners, axis=1), axis=1)
+
+
 def closed_walks(model, p, q, length):
     """Tr H^length per primitive cell and zone: the sum over closed walks, with the flux that each encloses.
 
