@@ -23,17 +23,24 @@ from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_c
 from hofstadter.thermodynamics.magnetization import OrbitalMagnetization, orbital_magnetization
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
 from hofstadter.topology.chern_on_mesh import MeshChern, chern_on_mesh
-from hofstadter.topology.wilson import WilsonLoop, wilson_loop
+from hofstadter.topology.differentiated import DifferentiatedChern, differentiated_chern
+from hofstadter.topology.local_marker import LocalChernMarker, local_chern_marker
+from hofstadter.topology.nested_wilson import NestedWilsonLoop, nested_wilson_loop
+from hofstadter.topology.wannier_flow import wilson_chern
+from hofstadter.topology.wilson import WilsonLine, WilsonLoop, wilson_line, wilson_loop
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CalculationError",
     "ChernNumber",
+    "DifferentiatedChern",
     "Flux",
     "HallConductivity",
+    "LocalChernMarker",
     "MeshChern",
     "MinimalMetric",
+    "NestedWilsonLoop",
     "OrbitalMagnetization",
     "PrecisionWarning",
     "RunFileError",
@@ -41,6 +48,7 @@ __all__ = [
     "Status",
     "StoreError",
     "TightBindingProblem",
+    "WilsonLine",
     "WilsonLoop",
     "ZoneAverage",
     "at_flux",
@@ -51,13 +59,16 @@ __all__ = [
     "chern",
     "chern_numbers",
     "chern_on_mesh",
+    "differentiated_chern",
     "farey",
     "gaps",
     "hall_conductivity",
     "integrated_density",
+    "local_chern_marker",
     "mesh",
     "minimal_metric",
     "models",
+    "nested_wilson_loop",
     "open_store",
     "orbital_magnetization",
     "orbital_moment",
@@ -65,6 +76,8 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
+    "wilson_chern",
+    "wilson_line",
     "wilson_loop",
     "zone_average",
 ]

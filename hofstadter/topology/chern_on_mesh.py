@@ -20,6 +20,7 @@ from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.chern import CLOSED_GAP, check_bands
 from hofstadter.topology.group_flux import Groups, plaquette_fluxes
+from hofstadter.topology.group_states import in_pieces
 from hofstadter.topology.plaquettes import OFFSET
 
 # Matrices solved at once: enough to keep all cores busy, few enough to stay in cache.
@@ -151,7 +152,7 @@ def _solve(problem, k, chunk):
     def one(point):
         return dense.eigensystem(problem.matrix(point))
 
-    return jax.vmap(one)(k) if k.shape[0] <= chunk else jax.lax.map(one, k, batch_size=chunk)
+    return in_pieces(one, k, chunk)
 
 
 def _summarize(k, energies, fluxes) -> _Summary:
