@@ -63,6 +63,38 @@ def test_kapit_mueller_saturates_the_trace_condition():
     assert found.curvature_std > 0.01
 
 
+# One padded size per model, so that fluxes share a compilation.
+@pytest.mark.parametrize(
+    ("build", "cases"),
+    [
+        (models.lieb, [((1, 4), (4, 8)), ((1, 3), (0, 1)), ((2, 3), (3, 6))]),
+        pytest.param(
+            lambda: models.square(1.0, 0.2, 0.1), [((1, 4), (0, 1)), ((2, 5), (0, 2))], marks=pytest.mark.slow
+        ),
+        pytest.param(models.checkerboard, [((1, 3), (0, 1)), ((1, 4), (0, 1))], marks=pytest.mark.slow),
+        pytest.param(lambda: models.rashba(1.0, 0.5, 0.3), [((1, 3), (0, 1))], marks=pytest.mark.slow),
+    ],
+)
+def test_fourfold_rotation_makes_the_metric_isotropic(build, cases):
+    for flux, bands in cases:
+        found = zone_average(hof.at_flux(build(), flux, cells=5), bands)
+        assert found.status == hof.Status.OK
+        np.testing.assert_allclose(found.metric, found.metric[0, 0] * np.eye(2), atol=1e-10)
+        assert found.metric[0, 0] > 0.05
+
+
+def test_pair_masses_that_follow_from_the_metric():
+    # 1/(m* U) = 2 G_min / N_orb, with N_orb the orbitals that carry weight; T-ratio/2π for one band of these lattices.
+    for model, flux, bands, expected, atol in [
+        (models.square(), (1, 4), (0, 1), 0.1723770, 1e-6),
+        (models.lieb(), (1, 4), (4, 8), 0.1818599, 1e-6),
+        (models.kapit_mueller(0.25), (1, 4), (0, 1), 1 / (2 * np.pi), 1e-12),
+    ]:
+        orbitals = bands[1] if model.name == "lieb" else flux[1]
+        metric = zone_average(hof.at_flux(model, flux, cells=6), bands).metric
+        np.testing.assert_allclose(2 * np.asarray(metric) / orbitals, expected * np.eye(2), atol=atol)
+
+
 def test_dimerized_lieb_lattice_without_field():
     found = zone_average(hof.at_flux(models.lieb(1.0, dimerization=0.5), (0, 1)), (1, 2))
     np.testing.assert_allclose(found.metric, [[0.0828968, -0.0564237], [-0.0564237, 0.0828968]], atol=1e-6)
@@ -151,7 +183,6 @@ def test_wrong_arguments(unchecked_types):
         jax.jit(lambda t: zone_average(hof.at_flux(models.square(t), (1, 3)), (0, 1)).metric)(1.0)
 
 
-@pytest.mark.slow
 def test_triangular_lattice_is_nearly_ideal():
     found = zone_average(hof.at_flux(models.triangular(), (1, 10)), (0, 1))
     np.testing.assert_allclose(found.t_ratio - 1, 2.1e-5, atol=5e-7)
