@@ -15,10 +15,10 @@ from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import links
 
-# A flux below 1.5 rad is far from the cut at ±π, and halving the mesh step quarters it; a link of modulus 0.1 still
-# has a phase good to 1e-14.
+# A flux below 1.5 rad is far from the cut at ±π, and halving the mesh step quarters it. Where fine plaquettes meet
+# coarse ones, a link and the product of its two halves have different phases: little different if links are long.
 MAX_PLAQUETTE_FLUX = 1.5
-MIN_LINK = 0.1
+MIN_LINK = 0.7
 # Each corner answers for its quarter of the plaquette, half a side in each direction, and a little more.
 REACH = 0.6
 
