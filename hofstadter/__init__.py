@@ -18,7 +18,10 @@ from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
+from hofstadter.tasks.chern_table import chern_table
 from hofstadter.tasks.density import integrated_density
+from hofstadter.tasks.geometry_map import geometry_map
+from hofstadter.tasks.wannier_flow import wannier_flow
 from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_conductivity
 from hofstadter.thermodynamics.magnetization import OrbitalMagnetization, orbital_magnetization
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
@@ -59,9 +62,11 @@ __all__ = [
     "chern",
     "chern_numbers",
     "chern_on_mesh",
+    "chern_table",
     "differentiated_chern",
     "farey",
     "gaps",
+    "geometry_map",
     "hall_conductivity",
     "integrated_density",
     "local_chern_marker",
@@ -76,6 +81,7 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
+    "wannier_flow",
     "wilson_chern",
     "wilson_line",
     "wilson_loop",

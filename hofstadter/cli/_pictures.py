@@ -45,6 +45,7 @@ def draw(store: Path, plots: Sequence[str], out: Path | None = None) -> list[Pat
     from matplotlib.figure import Figure  # slow to import
 
     import hofstadter.plots
+    from hofstadter.plots._style import save
 
     base = out or store.with_suffix(".png")
     parts = sweep_points(open_store(store))
@@ -60,7 +61,5 @@ def draw(store: Path, plots: Sequence[str], out: Path | None = None) -> list[Pat
             axes = getattr(hofstadter.plots, plot)(data.load(), ax=Figure(layout="constrained").subplots())
             if name:
                 axes.set_title(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            axes.figure.savefig(path, dpi=200)
-            written.append(path)
+            written.append(save(axes, path, dpi=200))
     return written

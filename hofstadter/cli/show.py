@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
+# What is listed at one flux, by the dimension that a task's results have.
+ROW_COLUMNS = {
+    "gap": ("lower", "upper", "size", "s", "t"),
+    "group": ("first", "last", "chern", "min_gap", "min_gap_k1", "min_gap_k2"),
+}
 MOST_ROWS = 40
 
 
@@ -44,9 +49,25 @@ def show(
     console.print(_progress(parts))
     for _, message in json.loads(dataset.attrs["failures"])[:MOST_ROWS]:
         console.print(f"Failed: {message}", highlight=False, markup=False)
+    for name, part in parts[:MOST_ROWS]:
+        if (numbers := _numbers(part, name)).row_count:
+            console.print(numbers)
     if flux:
         for name, part in parts[:MOST_ROWS]:
-            console.print(_gaps(part, flux, name))
+            console.print(_rows(part, flux, name))
+
+
+def _numbers(part: "xr.Dataset", name: str) -> "Table":
+    """What a task gives besides arrays."""
+    from rich.table import Table
+
+    table = Table("quantity", "value", title=name or "results")
+    for key in sorted(map(str, part.data_vars)):
+        if not part[key].dims and key not in ("status", "point_status"):
+            table.add_row(key, f"{part[key].item():.10g}")
+    if "status" in part and not part["status"].dims:
+        table.add_row("status", Status(int(part["status"].item())).name.lower().replace("_", " "))
+    return table
 
 
 def _progress(parts: "list[tuple[str, xr.Dataset]]") -> "Table":
@@ -69,15 +90,13 @@ def _progress(parts: "list[tuple[str, xr.Dataset]]") -> "Table":
     return table
 
 
-def _gaps(part: "xr.Dataset", text: str, name: str) -> "Table":
-    """The gaps at one flux."""
+def _rows(part: "xr.Dataset", text: str, name: str) -> "Table":
+    """The gaps, or groups of bands, at one flux."""
     import numpy as np
     from rich.table import Table
 
     from hofstadter.flux import Flux
 
-    if "gap" not in part.dims:
-        raise RunFileError("This task has no gaps to list.")
     try:
         flux = Flux.of(text)
     except ValueError as error:
@@ -86,10 +105,12 @@ def _gaps(part: "xr.Dataset", text: str, name: str) -> "Table":
     if not found.size:
         raise RunFileError(f"The flux {flux} is not in this store.")
     row = part.isel(flux=int(found[0])).load()
-    title = f"gaps at flux {flux}" + (f", {name}" if name else "")
-    table = Table("lower", "upper", "size", "s", "t", "status", title=title)
+    rows = next((dim for dim in ROW_COLUMNS if dim in row.dims), None)
+    if rows is None:
+        raise RunFileError("This task has no gaps or groups of bands to list.")
+    table = Table(*ROW_COLUMNS[rows], "status", title=f"{rows}s at flux {flux}" + (f", {name}" if name else ""))
     for number in np.flatnonzero(row["status"].values != Status.ABSENT):
-        gap = row.isel(gap=int(number))
-        numbers = [f"{gap[key].item():.10g}" for key in ("lower", "upper", "size", "s", "t")]
-        table.add_row(*numbers, Status(int(gap["status"].item())).name.lower().replace("_", " "))
+        entry = row.isel({rows: int(number)})
+        numbers = [f"{entry[key].item():.10g}" for key in ROW_COLUMNS[rows]]
+        table.add_row(*numbers, Status(int(entry["status"].item())).name.lower().replace("_", " "))
     return table

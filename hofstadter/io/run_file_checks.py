@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
+from hofstadter.flux import Flux
 from hofstadter.io.config import Numerics, Output, RunFile, SweepAxis, put, split_target
 from hofstadter.io.model_section import build_model, model_schemas
 from hofstadter.io.yaml_lines import Mistake, Path, as_error, read_yaml, show_path
@@ -219,17 +220,20 @@ def _check_swept(
 def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
     """Build the models of the sweep, one parameter at a time, and compare the shapes of their results."""
     first = (0,) * len(run_file.sweep)
+    if not run_file.sweep:
+        try:
+            _shape(run_file, first)
+        except (ValueError, TypeError) as error:
+            mistakes.append(Mistake(("task", *_entry(error)), f"`task`: {error}"))
     shape = None
     for place, axis in enumerate(run_file.sweep):
         for number in range(len(axis.values)):
             where = ("sweep", axis.target, number)
             try:
-                model, parameters = run_file.at((*first[:place], number, *first[place + 1 :]))
+                here = _shape(run_file, (*first[:place], number, *first[place + 1 :]))
             except (ValueError, TypeError) as error:
-                mistakes.append(Mistake(where, f"The sweep of `{axis.target}` gives no model: {error}"))
+                mistakes.append(Mistake(where, f"The sweep of `{axis.target}` cannot take this value: {error}"))
                 continue
-            points = run_file.task.points(parameters)
-            here = points, run_file.task.sizes(model, parameters, points)
             if shape not in (None, here):
                 message = f"`{axis.target}` cannot be swept: it changes the fluxes or the size of the results."
                 mistakes.append(Mistake(where, f"{message} Write one run file per value."))
@@ -237,14 +241,25 @@ def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
             shape = here
 
 
+def _shape(run_file: RunFile, index: tuple[int, ...]) -> tuple[list[Flux], dict[str, int]]:
+    """Fluxes and sizes of the results at one point of the sweep."""
+    model, parameters = run_file.at(index)
+    points = run_file.task.points(parameters)
+    return points, run_file.task.sizes(model, parameters, points)
+
+
 def _check_model(section: Section, mistakes: list[Mistake]) -> None:
     """Build the model; what it refuses is a mistake of the entry that its message names."""
     try:
         build_model(section)
     except (ValueError, TypeError) as error:
-        entry = re.match(r"Argument `(\w+)(?:\[(\d+)\]`|`.*?\bentry (\d+)|`)", str(error))
-        inner = (entry[1], *map(int, filter(None, entry.groups()[1:]))) if entry else ()
-        mistakes.append(Mistake(("model", *inner), f"`model`: {error}"))
+        mistakes.append(Mistake(("model", *_entry(error)), f"`model`: {error}"))
+
+
+def _entry(error: Exception) -> Path:
+    """The entry of a section that an error's message names."""
+    found = re.match(r"Argument `(\w+)(?:\[(\d+)\]`|`.*?\bentry (\d+)|`)", str(error))
+    return (found[1], *map(int, filter(None, found.groups()[1:]))) if found else ()
 
 
 def _without_name(content: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,16 @@
 
 from hofstadter.plots.bands import band_surface, bands
 from hofstadter.plots.butterfly import butterfly
+from hofstadter.plots.geometry import berry_curvature, quantum_metric
 from hofstadter.plots.wannier import wannier_diagram
+from hofstadter.plots.wannier_flow import wannier_flow
 
-__all__ = ["band_surface", "bands", "butterfly", "wannier_diagram"]
+__all__ = [
+    "band_surface",
+    "bands",
+    "berry_curvature",
+    "butterfly",
+    "quantum_metric",
+    "wannier_diagram",
+    "wannier_flow",
+]

@@ -37,6 +37,9 @@ LINE = "#1f4e8c"
 SURFACE = mpl.colormaps["viridis"]
 """Energies of band surfaces."""
 
+SIGNED = mpl.colormaps["RdBu_r"]
+"""Quantities of either sign, with white at zero."""
+
 # Saturated next to zero, because the widest gaps have |t| = 1, and light far from it, where black bands lie
 # dense.
 _POSITIVE = ("#a50f2d", "#e2502f", "#f78f3a", "#fcc35d", "#fdeaa2")
@@ -106,12 +109,13 @@ class ChernColors:
         chern = np.clip(np.atleast_1d(np.asarray(chern, float)), -self.max_chern, self.max_chern)
         return self.cmap(self.norm(np.ma.masked_invalid(chern)))
 
-    def colorbar(self, ax: Axes, chern: np.ndarray) -> None:
+    def colorbar(self, ax: Axes, chern: np.ndarray, *, label: str = "gap Chern number t") -> None:
         """Draw the key of colors beside `ax`.
 
         Args:
             ax: Axes that it takes its room from.
             chern: All t of the picture: an arrow shows if some lie beyond the colors.
+            label: What the numbers are.
         """
         beyond = bool((chern < -self.max_chern).any()), bool((chern > self.max_chern).any())
         extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
@@ -132,7 +136,7 @@ class ChernColors:
         bar.set_ticks(list(ticks), labels=[f"{t:+d}".replace("-", "−") if t else "0" for t in ticks])
         bar.ax.minorticks_off()
         bar.ax.tick_params(**{**_TICKS, "length": 0.0})
-        bar.set_label("gap Chern number t")
+        bar.set_label(label)
         cast(Any, bar.outline).set_linewidth(0.8)
 
 
@@ -173,6 +177,11 @@ def energy_label(dataset: xr.Dataset) -> str:
     """The axis label "energy (unit)"."""
     unit = dataset.attrs.get("energy_unit", "")
     return f"energy ({unit})" if unit else "energy"
+
+
+def flux_title(dataset: xr.Dataset) -> str:
+    """The title "Φ/Φ₀ = p/q" of a picture at one flux."""
+    return f"Φ/Φ₀ = {str(dataset.attrs.get('flux', '?')).removesuffix('/1')}".replace("-", "−")
 
 
 def set_flux_axis(ax: Axes, table: Table) -> None:

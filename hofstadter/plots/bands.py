@@ -22,9 +22,10 @@ def bands(dataset: xr.Dataset, ax: Axes | None = None, *, color: Any = None) -> 
     Args:
         dataset: `energy` (point, band) and `distance` (point) along the path. Its attributes `corners`
             (points) and `corner_labels` (their names) place the ticks, `flux` is written above; each may be
-            missing.
+            missing. With `chern` (band), bands take the colors of their Chern numbers; those that touch others are
+            gray.
         ax: Axes to draw on; by default those of a new figure.
-        color: A color of matplotlib, or one per band; by default one dark blue.
+        color: A color of matplotlib, or one per band; by default by Chern number, or one dark blue.
 
     Returns:
         The axes.
@@ -34,7 +35,9 @@ def bands(dataset: xr.Dataset, ax: Axes | None = None, *, color: Any = None) -> 
     with _style.style():
         ax = _style.new_axes(ax, (4.6, 4.2))
         lines = ax.plot(distance, energy, linewidth=1.3, solid_capstyle="round")
-        chosen = _style.LINE if color is None else color
+        chosen = color
+        if color is None:
+            chosen = _chern_colors(dataset, ax) if "chern" in dataset else _style.LINE
         for line, shade in zip(lines, _per_band(chosen, len(lines)), strict=True):
             line.set_color(shade)
         ax.set_xlim(distance.min(), max(distance.max(), distance.min() + 1e-9))
@@ -50,8 +53,19 @@ def bands(dataset: xr.Dataset, ax: Axes | None = None, *, color: Any = None) -> 
                 ax.axvline(x, color=_style.HATCH, linewidth=0.6, zorder=0.5)
         ax.set_xlabel("momentum")
         if "flux" in dataset.attrs:
-            ax.set_title(f"Φ/Φ₀ = {dataset.attrs['flux']}", fontsize=10.0)
+            ax.set_title(_style.flux_title(dataset), fontsize=10.0)
     return ax
+
+
+def _chern_colors(dataset: xr.Dataset, ax: Axes) -> list:
+    """The color of each band's Chern number, with their key beside the axes."""
+    chern = dataset["chern"].values
+    known = np.isfinite(chern)
+    if not known.any():
+        return [_style.HATCH] * len(chern)
+    colors = _style.ChernColors(int(np.clip(np.abs(chern[known]).max(), 1, 6)))
+    colors.colorbar(ax, chern[known], label="Chern number C")
+    return [shade if sure else _style.HATCH for shade, sure in zip(colors(chern), known, strict=True)]
 
 
 def _per_band(color: Any, count: int) -> list:

@@ -50,7 +50,7 @@ def make_plan(run_file: RunFile) -> Plan:
     task = run_file.task
     points = task.points(parameters)
     fluxes = tuple(sorted(points, key=lambda flux: (padded_cells(flux.q), flux.q, flux.p)))
-    matrices = tuple(task.matrices(parameters, flux) for flux in fluxes)
+    matrices = tuple(task.matrices(model, parameters, flux) for flux in fluxes)
     sizes = tuple(padded_cells(flux.q) * model.orbitals for flux in fluxes)
     work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
     layout = Layout(

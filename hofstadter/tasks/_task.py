@@ -80,7 +80,7 @@ class Task:
     points: Callable[[Any], list[Flux]]
     sizes: Callable[[TightBinding, Any, Sequence[Flux]], dict[str, int]]
     compute: Compute
-    matrices: Callable[[Any, Flux], int]
+    matrices: Callable[[TightBinding, Any, Flux], int]
     names: frozenset[str]
     plots: tuple[str, ...]
     splits: bool = True

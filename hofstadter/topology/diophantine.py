@@ -8,7 +8,8 @@ from hofstadter.flux import Flux
 
 def chern_modulo_q(bands_below: Integer[np.ndarray, "*batch"], flux: Flux) -> Integer[np.ndarray, "*batch"]:
     """The residue t mod q that the Diophantine equation r = s q + t p allows; it never fixes t itself."""
-    return np.mod(np.asarray(bands_below) * pow(flux.p, -1, flux.q), flux.q) if flux.q > 1 else 0 * bands_below
+    inverse = pow(flux.p, -1, flux.q) if flux.q > 1 else 0
+    return np.asarray(np.mod(np.asarray(bands_below) * inverse, flux.q))
 
 
 def gap_label_s(

@@ -69,6 +69,9 @@ def test_config_runs(path, tmp_path, cache):
         energy = dataset["energy"].values
         assert np.isfinite(energy).all()
         assert (np.diff(energy, axis=-1) >= -1e-12).all()
+    elif "chern" in dataset:
+        assert (dataset["chern"].fillna(0) % 1 < 1e-9).all()
+        assert np.isfinite(dataset["chern"]).any()
     else:
         lowest = dataset["band_lower"].isel(band=0)
         assert np.isfinite(lowest).all()

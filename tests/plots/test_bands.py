@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-from hofstadter.plots import band_surface, bands
+from hofstadter.plots import _style, band_surface, bands
 
 
 @pytest.fixture
@@ -54,6 +54,16 @@ def test_bands_in_the_caller_s_axes_and_colors(path):
     assert all(to_rgba(line.get_color()) == to_rgba("g") for line in bands(path, color="g").lines[:2])
     with pytest.raises(ValueError, match="`color` must be one color, or 2"):
         bands(path, color=["r", "g", "b"])
+
+
+def test_bands_take_the_colors_of_their_chern_numbers(path):
+    ax = bands(path.assign(chern=("band", [-2.0, np.nan])))
+    lower, upper = (to_rgba(line.get_color()) for line in ax.lines[:2])
+    np.testing.assert_allclose(lower, _style.ChernColors(2)(-2)[0])
+    assert upper == to_rgba(_style.HATCH)
+    assert len(ax.figure.axes) == 2
+    nothing = bands(path.assign(chern=("band", [np.nan, np.nan])))
+    assert len(nothing.figure.axes) == 1
 
 
 def test_a_path_without_attributes_is_drawn(path):

@@ -1,0 +1,10 @@
+"""The tasks that run files can name. To add one: a module with its parameter section and `Task`, and a line here."""
+
+from hofstadter.tasks._task import Task
+from hofstadter.tasks.registry.bands import BANDS
+from hofstadter.tasks.registry.butterfly import BUTTERFLY
+from hofstadter.tasks.registry.chern import CHERN
+from hofstadter.tasks.registry.geometry import GEOMETRY
+from hofstadter.tasks.registry.wilson import WILSON
+
+TASKS: dict[str, Task] = {task.name: task for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY)}

@@ -1,0 +1,63 @@
+"""The task `geometry` of run files."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import pydantic
+import xarray as xr
+
+from hofstadter.flux import Flux
+from hofstadter.models import TightBinding
+from hofstadter.tasks._task import FluxText, Section, Task
+from hofstadter.tasks.geometry_map import geometry_map
+from hofstadter.tasks.registry.band_range import BandRange, check_band_range, check_within
+
+GEOMETRY_NAMES = frozenset(
+    ["flux", "p", "q", "k1", "k2", "kx", "ky", "berry_curvature", "metric_xx", "metric_xy", "metric_yy",
+     "chern", "t_ratio", "trace_violation", "min_gap", "min_gap_k1", "min_gap_k2", "status"]
+)  # fmt: skip
+
+
+class GeometryParameters(Section):
+    """Berry curvature and quantum metric of a group of bands over the magnetic zone."""
+
+    flux: FluxText = pydantic.Field(description="The flux, such as 1/3.")
+    bands: BandRange = pydantic.Field(description="First band and the one after the last, such as [0, 1].")
+    points: Annotated[int, pydantic.Field(ge=2)] = pydantic.Field(48, description="Momenta per direction.")
+
+    _check_bands = pydantic.field_validator("bands")(lambda bands: list(check_band_range(bands)))
+
+
+def _sizes(model: TightBinding, parameters: GeometryParameters, points: Sequence[Flux]) -> dict[str, int]:
+    check_within(parameters.bands, points[0], model)
+    return {"k1": parameters.points, "k2": parameters.points}
+
+
+def _compute(
+    model: TightBinding,
+    parameters: GeometryParameters,
+    points: Sequence[Flux],
+    *,
+    memory_gb: float,
+    progress: Callable[[int], None] | None,
+) -> xr.Dataset:
+    bands = check_band_range(parameters.bands)
+    result = geometry_map(model, points[0], bands, points=parameters.points, memory_gb=memory_gb)
+    if progress is not None:
+        progress(1)
+    return result
+
+
+GEOMETRY = Task(
+    name="geometry",
+    summary="Berry curvature and quantum metric of a group of bands over the magnetic zone.",
+    parameters=GeometryParameters,
+    points=lambda parameters: [parameters.flux],
+    sizes=_sizes,
+    compute=_compute,
+    # The map and the averages' own mesh; each matrix also costs its eigenvectors and their changes.
+    matrices=lambda model, parameters, flux: 4 * (parameters.points**2 + 32**2),
+    names=GEOMETRY_NAMES,
+    plots=("berry_curvature", "quantum_metric"),
+    splits=False,
+)
