@@ -67,7 +67,7 @@ def test_wannier_centers_leave_out_what_did_not_converge():
 
 
 def test_other_datasets_are_refused(plane):
-    with pytest.raises(ValueError, match="`dataset` must be one of `hofstadter.wannier_flow`, with `phase`"):
+    with pytest.raises(ValueError, match=r"`dataset` must be one of `hofstadter.wannier_flow`, with `phase`"):
         wannier_flow(plane)
     with pytest.raises(ValueError, match="with `berry_curvature`"):
         berry_curvature(plane.drop_vars("berry_curvature"))
