@@ -211,6 +211,31 @@ def test_two_quanta_do_not_hide_in_one_plaquette(mass, offset):
             np.testing.assert_allclose(patch.flux[0, 0, 0], fine.flux[..., 0].sum(), atol=np.pi)
 
 
+def stretched_touching(mass, flatter):
+    """As `quadratic_touching`, (sin 2πk1 − i flatter sin 2πk2)² between the orbitals, at four momenta of the zone."""
+    square = flatter**2
+    hoppings = [(mass, 0, 0, (0, 0)), (-mass, 1, 1, (0, 0)), (0.5 - 0.5 * square, 0, 1, (0, 0))]
+    hoppings += [(-0.25, 0, 1, (2, 0)), (-0.25, 0, 1, (-2, 0)), (0.25 * square, 0, 1, (0, 2))]
+    hoppings += [(0.25 * square, 0, 1, (0, -2)), (0.5j * flatter, 0, 1, (1, 1)), (0.5j * flatter, 0, 1, (-1, -1))]
+    hoppings += [(-0.5j * flatter, 0, 1, (1, -1)), (-0.5j * flatter, 0, 1, (-1, 1))]
+    return hof.models.tight_binding([[1, 0], [0, 1]], [[0, 0], [0, 0]], hoppings)
+
+
+@pytest.mark.parametrize("size", [0.25, 0.1])
+@pytest.mark.parametrize("flatter", [0.1, 0.2])
+def test_only_slopes_show_a_stretched_touching(flatter, size, monkeypatch):
+    model, corner = stretched_touching(1e-4, flatter), (-size / 2, -size / 2)
+    fine = patch_of(model, (0, 1), corner, step=size / 64, n=64)
+    assert abs(fine.flux[..., 0].sum()) > np.pi
+    assert not patch_of(model, (0, 1), corner, step=size, n=1).resolved[0, 0, 0]
+    # Without them the plaquette looks harmless.
+    monkeypatch.setattr(berry, "REACH", 0.0)
+    problem = hof.at_flux(model, (0, 1), cells=CELLS)
+    blind = berry.gap_flux_patch(problem, jnp.asarray(corner), jnp.asarray(size), 1)
+    assert blind.resolved[0, 0, 0]
+    assert abs(blind.flux[0, 0, 0]) < 0.1
+
+
 def test_positions_make_a_difference_that_is_noticed():
     right = patch_of(haldane(), (1, 3))
     problem = hof.at_flux(haldane(), (1, 3))
