@@ -42,7 +42,7 @@ def hall_conductivity(
     *,
     points: int | None = None,
     rtol: float = 1e-9,
-    max_points: int = 256,
+    max_points: int = 128,
     memory_gb: float = 4.0,
     throw: bool = False,
 ) -> HallConductivity:

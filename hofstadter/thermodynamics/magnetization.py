@@ -54,7 +54,7 @@ def orbital_magnetization(
     *,
     points: int | None = None,
     rtol: float = 1e-9,
-    max_points: int = 256,
+    max_points: int = 128,
     memory_gb: float = 4.0,
     throw: bool = False,
 ) -> OrbitalMagnetization:

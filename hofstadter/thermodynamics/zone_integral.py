@@ -155,7 +155,7 @@ def _fermi_surface(
     higher than that.
     """
     neighbors = [xp.roll(energies, (s * a, s * b), (0, 1)) for a, b in ((1, 0), (0, 1)) for s in (1, -1)]
-    change = xp.max(xp.abs(xp.stack(neighbors) - energies), axis=0)
+    change = xp.max(xp.abs(xp.stack(neighbors) - energies[None]), axis=0)
     metal, unresolved = [], []
     for chemical_potential, temperature in zip(*(xp.asarray(x) for x in states), strict=True):
         filled = energies < chemical_potential

@@ -205,7 +205,7 @@ def wilson_phases(model, k):
     return {"cosine": jnp.sum(jnp.cos(total + k[0])), "sine": jnp.sum(jnp.sin(total + k[1]))}
 
 
-@pytest.mark.parametrize("name", NAMES[:-1])
+@pytest.mark.parametrize("name", NAMES)
 def test_first_derivatives_of_wilson_phases(name, rng):
     check_leaves(wilson_phases, name, rng)
 
@@ -262,6 +262,7 @@ def test_second_derivatives(name, rng):
             np.testing.assert_allclose(found[n, :, axis], expected[n], rtol=0, atol=tolerance, err_msg=f"entry {n}")
 
 
+@pytest.mark.slow
 def test_gradients_map_over_models(rng):
     models = [build(name) for name in NAMES]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)

@@ -24,7 +24,7 @@ def middle_of_gap(model, flux, filled):
     [
         ("square", (1, 3), {1: 1, 2: -1}),
         ("square", (2, 5), {1: -2, 2: 1, 3: -1, 4: 2}),
-        ("honeycomb", (1, 3), {1: 1, 5: -1}),
+        pytest.param("honeycomb", (1, 3), {1: 1, 5: -1}, marks=pytest.mark.slow),
         ("kagome", (1, 3), {1: 1, 2: -1, 6: 0, 7: 1}),
         ("haldane", (0, 1), {1: -1}),
         pytest.param("dice", (1, 3), {1: 1, 2: 2, 3: 0, 7: -2}, marks=pytest.mark.slow),
@@ -98,6 +98,29 @@ def test_derivatives_of_a_metal():
     value, slope = jax.jit(conductivity), jax.jit(jax.grad(conductivity))
     a, b, c, d = (float(value(n * 1e-3)) for n in (-2, -1, 1, 2))
     np.testing.assert_allclose(slope(0.0), (a - 8 * b + 8 * c - d) / 12e-3, rtol=1e-7)
+
+
+@pytest.mark.slow
+def test_maps_over_models_and_converts_nothing_silently(strict_jax):
+    strengths, potentials = jnp.array([1.0, 1.3]), jnp.array([-1.3, 0.2])
+
+    def conductivity(strength, potential):
+        problem = hof.at_flux(models.square(strength), (1, 3))
+        return hall_conductivity(problem, potential, 0.1, points=2).conductivity
+
+    with strict_jax():
+        together = jax.jit(jax.vmap(jax.value_and_grad(conductivity)))(strengths, potentials)[0]
+    alone = [conductivity(*both) for both in zip(strengths, potentials, strict=True)]
+    np.testing.assert_allclose(together, alone, rtol=1e-10)
+
+
+@pytest.mark.slow
+def test_single_precision():
+    problem = hof.at_flux(models.cast(models.square(), "single"), (1, 3))
+    found = hall_conductivity(problem, [-1.3, 0.2], [0.0, 0.3], rtol=1e-5)
+    assert found.conductivity.dtype == np.float32
+    exact = hall_conductivity(hof.at_flux(models.square(), (1, 3)), [-1.3, 0.2], [0.0, 0.3])
+    np.testing.assert_allclose(found.conductivity, exact.conductivity, atol=1e-4)
 
 
 def test_wrong_arguments(unchecked_types):
