@@ -114,7 +114,7 @@ def _evaluate(
             piece = corners[start : start + PIECE]
             # Few batch sizes, so that refinement does not compile a program per level.
             size = 1 if len(piece) == 1 else PIECE
-            patches = _kernel(problem, groups, np.resize(piece, (size, 2)), step)
+            patches = _kernel(problem, groups, np.resize(piece, (size, 2)), np.asarray(step))  # a float would be static
             fluxes.append(np.asarray(patches.flux)[: len(piece)])
             verdicts.append(np.asarray(patches.resolved)[: len(piece)])
             gaps.append(np.asarray(patches.gap)[: len(piece)])

@@ -47,8 +47,8 @@ def _group_jvp(bands, primals, tangents):
     touching = jnp.abs(difference) <= rounding
     inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
     coupling = states.conj().T @ change @ states[:, first:last]
-    mixing = jnp.where(outside, coupling * inverse.astype(coupling.dtype), 0)
-    return states[:, first:last], states @ mixing
+    inverse = jnp.where(outside, inverse, 0).astype(coupling.dtype)
+    return states[:, first:last], states @ (coupling * inverse)
 
 
 @jax.custom_jvp
@@ -77,13 +77,13 @@ def solve_group(
 def solve_group_with_slopes(
     problem: AbstractMagneticBlochProblem, bands: tuple[int, int], k: Float[Array, "*batch 2"], chunk: int
 ) -> tuple[Float[Array, "*batch band"], Complex[Array, "*batch basis m"], Float[Array, "*batch band"]]:
-    """`solve_group`, and for every level the larger of |∂E/∂k1| and |∂E/∂k2|, without derivatives of its own."""
+    """`solve_group`, and |∂E/∂k1| + |∂E/∂k2| of every level, without derivatives of its own."""
 
     def one(point):
         energies, states, group = group_states(problem.matrix(point), bands)
         here = jax.lax.stop_gradient(point)
         slopes = [_slope(problem, here, direction, states) for direction in jnp.eye(2, dtype=here.dtype)]
-        return energies, group, jnp.maximum(*slopes)
+        return energies, group, slopes[0] + slopes[1]
 
     return _over_momenta(one, k, chunk)
 

@@ -98,7 +98,7 @@ def settle(
         first_points: Where to start.
     """
     points = first_points or min(FIRST_POINTS, max_points)
-    residue = int(chern_modulo_q(np.array(bands[1] - bands[0]), problem.flux))
+    residue = int(chern_modulo_q(np.array([bands[1] - bands[0]]), problem.flux)[0])
     with single_threaded_blas():
         while True:
             attempt = evaluate(points)

@@ -103,8 +103,7 @@ def wilson_line(
     Raises:
         ValueError: If the band range is empty or outside of the spectrum, or `k` is no path.
         hofstadter.CalculationError: With `throw`, if the group touches another band or the steps are too long; the
-        message
-            names k.
+            message names k.
     """
     warn_if_single_precision()
     bands = check_bands(problem, bands)
