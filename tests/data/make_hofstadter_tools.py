@@ -1,6 +1,6 @@
 """Makes `hofstadter_tools.json`: moments of spectra from HofstadterTools, where that package is right.
 
-Run it where HofstadterTools 1.0.7 is installed: `python tests/data/hofstadter_tools.py`. Moments of all bands over the
+Run it where HofstadterTools 1.0.7 is installed: `python tests/data/make_hofstadter_tools.py`. Moments of all bands over the
 magnetic zone do not depend on where each program puts k = 0. Left out is what HofstadterTools gets wrong: kagome with
 its default period, second neighbors of triangular and honeycomb lattices at odd p, third neighbors of the honeycomb
 lattice, and unequal lattice vectors.
@@ -45,5 +45,5 @@ if __name__ == "__main__":
         for p, q in FLUXES
     ]
     data = {"HofstadterTools": importlib.metadata.version("HofstadterTools"), "spectra": entries}
-    path = pathlib.Path(__file__).with_suffix(".json")
+    path = pathlib.Path(__file__).with_name("hofstadter_tools.json")
     path.write_text(json.dumps(data, indent=1) + "\n")
