@@ -1,9 +1,9 @@
 """Makes `hofstadter_tools.json`: moments of spectra from HofstadterTools, where that package is right.
 
-Run it where HofstadterTools 1.0.7 is installed: `python tests/data/make_hofstadter_tools.py`. Moments of all bands over the
-magnetic zone do not depend on where each program puts k = 0. Left out is what HofstadterTools gets wrong: kagome with
-its default period, second neighbors of triangular and honeycomb lattices at odd p, third neighbors of the honeycomb
-lattice, and unequal lattice vectors.
+Run it where HofstadterTools 1.0.7 is installed: `python tests/data/make_hofstadter_tools.py`. Moments of all bands over
+the magnetic zone do not depend on where each program puts k = 0. Left out is what HofstadterTools gets wrong: kagome
+with its default period, second neighbors of triangular and honeycomb lattices at odd p, third neighbors of the
+honeycomb lattice, and unequal lattice vectors.
 """
 
 import importlib.metadata

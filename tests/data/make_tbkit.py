@@ -1,7 +1,7 @@
 """Makes `tbkit.json`: moments of spectra in a field from tbkit, for lattices that HofstadterTools gets wrong.
 
-Run it where tbkit 0.6.1 is installed: `PYTHONPATH=. python tests/data/make_tbkit.py`. The models are the package's presets as
-lists of hoppings; magnetic cells, Peierls phases and matrices are tbkit's.
+Run it where tbkit 0.6.1 is installed: `PYTHONPATH=. python tests/data/make_tbkit.py`. The models are the package's
+presets as lists of hoppings; magnetic cells, Peierls phases and matrices are tbkit's.
 """
 
 import importlib.metadata
