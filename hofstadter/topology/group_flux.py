@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import berry, links
+from hofstadter.topology.group_states import slopes
 
 Groups = Sequence[tuple[int, int]]
 
@@ -153,7 +154,8 @@ def direct_gaps(energies: Float[Array, "*mesh band"], groups: Groups) -> Float[A
 
 def _stay_apart(problem, groups, k, step, energies, states):
     """Whether each group keeps apart from other bands within a plaquette, judging by the slopes at its corners."""
-    above = berry._apart(energies, berry.REACH * step * berry._slopes(problem, k, states))
+    motion = berry.REACH * step * jax.vmap(jax.vmap(lambda *at: slopes(problem, *at)))(k, states)
+    above = berry._apart(energies, motion)
     always = jnp.ones_like(above[..., :1])
     first, last = np.array(groups).T
     edges = jnp.concatenate([always, above[..., :-1], always], axis=-1)
