@@ -48,12 +48,14 @@ def main() -> int:
     import measure
     import report
     import spectra
+    import topology
 
     benchmarks = [
         spectra.batched_dense,
         spectra.square_butterfly,
         counting.density_maps,
         counting.gap_labels,
+        topology.all_bands,
         fresh.cold_starts,
         fresh.bounded_memory,
     ]

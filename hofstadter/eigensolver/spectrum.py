@@ -9,6 +9,7 @@ from jaxtyping import Array, Complex, Float, Int
 from hofstadter._checks import fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 
@@ -109,9 +110,7 @@ def _solve(problem: AbstractMagneticBlochProblem, k: Array, states: bool, chunk:
     def one(point):
         return solve_one(problem, point, states)
 
-    fits = flat.shape[0] <= chunk
-    result = jax.vmap(one)(flat) if fits else jax.lax.map(one, flat, batch_size=chunk)
-    return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), result)
+    return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), in_pieces(one, flat, chunk))
 
 
 def _raise_first_failure(status: Array, k: Array) -> None:

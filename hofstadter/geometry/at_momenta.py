@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Inexact
 
 from hofstadter._checks import fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.errors import CalculationError, Status
 from hofstadter.geometry.averaging import MATRICES_PER_MOMENTUM
@@ -54,11 +55,7 @@ def at_momenta(
 
 @eqx.filter_jit
 def _in_pieces(function, problem, bands, k, chunk):
-    flat = k.reshape(-1, 2)
-    if flat.shape[0] <= chunk:
-        result = jax.vmap(lambda point: function(problem, bands, point))(flat)
-    else:
-        result = jax.lax.map(lambda point: function(problem, bands, point), flat, batch_size=chunk)
+    result = in_pieces(lambda point: function(problem, bands, point), k.reshape(-1, 2), chunk)
     return result.reshape(*k.shape[:-1], *result.shape[1:])
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hofstadter._checks import as_integer, fail, is_concrete
-from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.errors import CalculationError, Status
-from hofstadter.geometry.projector import direct_gap
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.topology.touching import smallest_gap_near
 
 FIRST_POINTS = 8
 # Input, projector, two velocities and mixings, and what automatic differentiation keeps, in numbers of one matrix.
@@ -23,9 +22,6 @@ MATRICES_PER_MOMENTUM = 8
 # A gap smaller than this many times its change to a neighboring momentum may close in between; a cone
 # gives at most √2.
 SUSPICIOUS = 3.0
-# From the spacing of the mesh down to 1e-13 of it.
-SEARCH_ROUNDS = 60
-SEARCH_SHRINK = 0.6
 MAX_SEARCHES = 6
 
 Result = TypeVar("Result")
@@ -177,27 +173,5 @@ def smallest_gap(
     starts = k[lowest][np.argsort(gap[lowest])[:MAX_SEARCHES]]
     starts = np.concatenate([starts, np.repeat(starts[:1], MAX_SEARCHES - len(starts), axis=0)])
     spacing = np.array([np.abs(np.diff(k[:, 0, 0])).max(initial=0), np.abs(np.diff(k[0, :, 1])).max(initial=0)])
-    found_k, found = (np.asarray(x) for x in _descend(problem, bands, starts, spacing))
-    last = found.argmin()
-    return float(found[last]), found_k[last], bool(found[last] <= closed_gap.max())
-
-
-@eqx.filter_jit
-def _descend(problem, bands, starts, spacing):
-    """Pattern search on 3 × 3 momenta that shrink around the smallest gap."""
-    index = jnp.arange(-1, 2)
-    pattern = jnp.stack(jnp.meshgrid(index, index, indexing="ij"), axis=-1).reshape(-1, 2).astype(starts.dtype)
-
-    def gap_at(k):
-        return direct_gap(dense.eigenvalues(problem.matrix(k)), bands)
-
-    def search(start):
-        def shrink(round_number, center):
-            width = spacing * SEARCH_SHRINK ** round_number.astype(starts.dtype)
-            k = center + pattern * width
-            return k[jnp.argmin(jax.vmap(gap_at)(k))]
-
-        return jax.lax.fori_loop(0, SEARCH_ROUNDS, shrink, start)
-
-    found = jax.vmap(search)(starts)
-    return found, jax.vmap(gap_at)(found)
+    found, found_k = smallest_gap_near(problem, bands, jnp.asarray(starts), jnp.asarray(spacing))
+    return float(found), np.asarray(found_k), bool(found <= closed_gap.max())

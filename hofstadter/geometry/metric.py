@@ -19,8 +19,9 @@ from hofstadter import lattice
 from hofstadter._checks import as_integer, fail, warn_if_single_precision
 from hofstadter.geometry import averaging
 from hofstadter.geometry.at_momenta import at_momenta
-from hofstadter.geometry.projector import Eigenbasis, check_group, direct_gap, eigenbasis, group_mixing, velocity
+from hofstadter.geometry.projector import Eigenbasis, check_group, eigenbasis, group_mixing, velocity
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.topology.group_flux import direct_gap
 
 
 def quantum_geometric_tensor(

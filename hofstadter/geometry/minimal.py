@@ -22,13 +22,13 @@ from hofstadter.geometry import averaging
 from hofstadter.geometry.metric import cartesian
 from hofstadter.geometry.projector import (
     check_group,
-    direct_gap,
     eigenbasis,
     group_mixing,
     group_projector,
     periodic_velocity,
 )
 from hofstadter.hamiltonian.bloch import TightBindingProblem
+from hofstadter.topology.group_flux import direct_gap
 
 # Weights are averages of numbers up to one, exact to rounding: what is below or closer than this is zero or equal.
 WEIGHT_TOLERANCE = 1e-9

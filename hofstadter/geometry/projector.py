@@ -24,6 +24,7 @@ from hofstadter._checks import fail, is_concrete
 from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.chern import CLOSED_GAP, check_bands
+from hofstadter.topology.group_flux import direct_gap
 
 
 class Eigenbasis(NamedTuple):
@@ -160,17 +161,6 @@ def _mixing(bands: tuple[int, int], basis: Eigenbasis, change: Complex[Array, "n
     inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
     coupling = outside.conj().T @ change @ inside
     return outside @ (coupling * inverse.astype(coupling.dtype)) @ inside.conj().T
-
-
-def direct_gap(energies: Float[Array, "*batch band"], bands: tuple[int, int]) -> Float[Array, "*batch"]:
-    """Smallest distance from a level of the group to one out of it; infinite if the group is everything."""
-    first, last = bands
-    gap = jnp.full(energies.shape[:-1], jnp.inf, energies.dtype)
-    if first > 0:
-        gap = jnp.minimum(gap, energies[..., first] - energies[..., first - 1])
-    if last < energies.shape[-1]:
-        gap = jnp.minimum(gap, energies[..., last] - energies[..., last - 1])
-    return gap
 
 
 def check_group(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:

@@ -14,13 +14,12 @@ from jaxtyping import Array, Bool, Complex, Float
 from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import links
+from hofstadter.topology.slopes import slopes, stay_apart
 
 # A flux below 1.5 rad is far from the cut at ±π, and halving the mesh step quarters it. Where fine plaquettes meet
 # coarse ones, a link and the product of its two halves have different phases: little different if links are long.
 MAX_PLAQUETTE_FLUX = 1.5
 MIN_LINK = 0.7
-# Each corner answers for its quarter of the plaquette, half a side in each direction, and a little more.
-REACH = 0.6
 
 
 class BerryFluxPatch(eqx.Module):
@@ -54,13 +53,25 @@ def gap_flux_patch(
     Returns:
         The fluxes; entry r − 1 of the last axis belongs to the gap above the r lowest bands.
     """
-    k, energies, states = _corners(problem, corner, step, n)
+    k, energies, states = solve_corners(problem, corner, step, n)
     phase, modulus = _links(problem, k, step, states)
     gap = jnp.roll(energies, -1, axis=-1).at[..., -1].set(jnp.inf) - energies
-    return _patch(phase, modulus, gap, _apart(energies, REACH * step * _slopes(problem, k, states)))
+    return _patch(
+        phase,
+        modulus,
+        gap,
+        stay_apart(energies, step * slopes(problem, k, states)),
+    )
 
 
-def _corners(problem, corner, step, n):
+def solve_corners(
+    problem: AbstractMagneticBlochProblem, corner: Float[Array, " 2"], step: Float[Array, ""], n: int
+) -> tuple[
+    Float[Array, "corner1 corner2 2"],
+    Float[Array, "corner1 corner2 band"],
+    Complex[Array, "corner1 corner2 basis band"],
+]:
+    """Momenta, energies and states at the (n + 1)² corners of n × n plaquettes."""
     index = jnp.arange(n + 1)
     offsets = jnp.stack(jnp.meshgrid(index, index, indexing="ij"), axis=-1)
     k = corner + step * offsets.astype(corner.dtype)
@@ -80,26 +91,6 @@ def _links(problem, k, step, states):
     count = len(sides[0])
     shape1, shape2 = along1.shape[:2], along2.shape[:2]
     return tuple((x[:count].reshape(*shape1, *x.shape[1:]), x[count:].reshape(*shape2, *x.shape[1:])) for x in values)
-
-
-def _slopes(
-    problem: AbstractMagneticBlochProblem, k: Float[Array, "*corner 2"], states: Complex[Array, "*corner basis band"]
-) -> Float[Array, "*corner band"]:
-    """Slopes |⟨ψ|∂H/∂k1|ψ⟩| + |⟨ψ|∂H/∂k2|ψ⟩| of the levels (Hellmann-Feynman)."""
-
-    def along(direction):
-        _, derivative = jax.jvp(problem.matrix, (k,), (jnp.broadcast_to(direction, k.shape),))
-        return jnp.abs(jnp.sum(states.conj() * (derivative @ states), axis=-2).real)
-
-    along1, along2 = (along(direction) for direction in jnp.eye(2, dtype=k.dtype))
-    return along1 + along2
-
-
-def _apart(energies: Float[Array, "*corner band"], motion: Float[Array, "*corner band"]) -> Bool[Array, "*corner band"]:
-    """Whether the r lowest levels stay below the others, entry r − 1, if each level moves up or down by `motion`."""
-    highest = jax.lax.cummax(energies + motion, axis=energies.ndim - 1)
-    lowest = jax.lax.cummin(energies - motion, axis=energies.ndim - 1, reverse=True)
-    return highest < jnp.roll(lowest, -1, axis=-1).at[..., -1].set(jnp.inf)
 
 
 def plaquette_flux(

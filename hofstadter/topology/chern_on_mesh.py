@@ -15,12 +15,12 @@ from jaxtyping import Array, Float, Int
 from hofstadter._checks import as_integer, fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.chern import CLOSED_GAP, check_bands
 from hofstadter.topology.group_flux import Groups, plaquette_fluxes
-from hofstadter.topology.group_states import in_pieces
 from hofstadter.topology.plaquettes import OFFSET
 
 # Matrices solved at once: enough to keep all cores busy, few enough to stay in cache.

@@ -17,13 +17,14 @@ from jaxtyping import Array, Float, Int
 
 from hofstadter._checks import as_integer, fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import berry
 from hofstadter.topology.chern import check_bands
 from hofstadter.topology.group_flux import determinant
-from hofstadter.topology.group_states import in_pieces, solve_group_with_slopes
+from hofstadter.topology.group_states import solve_group_with_slopes
 from hofstadter.topology.plaquettes import OFFSET
 from hofstadter.topology.settle import Attempt, gaps_and_slopes, settle, status_on_mesh
 from hofstadter.topology.wilson import MATRICES_AT_ONCE, zone_loops

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import berry, links
-from hofstadter.topology.group_states import slopes
+from hofstadter.topology.slopes import slopes, stay_apart
 
 Groups = Sequence[tuple[int, int]]
 
@@ -46,7 +46,7 @@ def flux_patch(
     n: int,
 ) -> PlaquetteFluxes:
     """Fluxes of groups of bands through n × n plaquettes of side `step`, the first one with its corner at `corner`."""
-    k, energies, states = berry._corners(problem, corner, step, n)
+    k, energies, states = berry.solve_corners(problem, corner, step, n)
     return plaquette_fluxes(problem, groups, k, step, energies, states)
 
 
@@ -152,10 +152,14 @@ def direct_gaps(energies: Float[Array, "*mesh band"], groups: Groups) -> Float[A
     return jnp.minimum(below[..., first], below[..., last])
 
 
+def direct_gap(energies: Float[Array, "*mesh band"], bands: tuple[int, int]) -> Float[Array, "*mesh"]:
+    """`direct_gaps` of one group."""
+    return direct_gaps(energies, [bands])[..., 0]
+
+
 def _stay_apart(problem, groups, k, step, energies, states):
     """Whether each group keeps apart from other bands within a plaquette, judging by the slopes at its corners."""
-    motion = berry.REACH * step * jax.vmap(jax.vmap(lambda *at: slopes(problem, *at)))(k, states)
-    above = berry._apart(energies, motion)
+    above = stay_apart(energies, step * slopes(problem, k, states))
     always = jnp.ones_like(above[..., :1])
     first, last = np.array(groups).T
     edges = jnp.concatenate([always, above[..., :-1], always], axis=-1)

@@ -6,15 +6,15 @@ group touch each other.
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from hofstadter.eigensolver import dense
+from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.topology.slopes import slopes
 
 
 def group_states(
@@ -86,34 +86,6 @@ def solve_group_with_slopes(
     return _over_momenta(one, k, chunk)
 
 
-def slopes(
-    problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], states: Complex[Array, "basis band"]
-) -> Float[Array, " band"]:
-    """|∂E/∂k1| + |∂E/∂k2| of each level (Hellmann-Feynman).
-
-    ⟨ψ|∂H|ψ⟩ is real, so both come out of one matrix product, as real and imaginary part.
-    """
-    along1, along2 = (jax.jvp(problem.matrix, (k,), (direction,))[1] for direction in jnp.eye(2, dtype=k.dtype))
-    both = jnp.sum(states.conj() * ((along1 + 1j * along2) @ states), axis=0)
-    return jax.lax.stop_gradient(jnp.abs(both.real) + jnp.abs(both.imag))
-
-
 def _over_momenta(one, k, chunk):
     solved = in_pieces(one, k.reshape(-1, 2), chunk)
     return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), solved)
-
-
-def in_pieces(function: Callable, values: Array, size: int):
-    """`jax.vmap(function)(values)`, at most `size` at a time.
-
-    All pieces are equally long, the last one filled up: `jax.lax.map` does what is left over in a second loop, and two
-    loops that call LAPACK side by side can deadlock XLA's CPU threads.
-    """
-    count = values.shape[0]
-    if count <= size:
-        return jax.vmap(function)(values)
-    pieces = -(-count // size)
-    size = -(-count // pieces)
-    padded = values[np.arange(pieces * size) % count].reshape(pieces, size, *values.shape[1:])
-    results = jax.lax.map(jax.vmap(function), padded)
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], results)

@@ -10,10 +10,10 @@ from jaxtyping import Array, Bool, Float, Int
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.errors import Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
-from hofstadter.topology import berry
 from hofstadter.topology.chern import CLOSED_GAP
 from hofstadter.topology.diophantine import chern_modulo_q
-from hofstadter.topology.group_flux import direct_gaps
+from hofstadter.topology.group_flux import direct_gap
+from hofstadter.topology.slopes import stay_apart
 from hofstadter.topology.touching import smallest_gap_near
 
 FIRST_POINTS = 24
@@ -48,12 +48,12 @@ def gaps_and_slopes(
 ) -> tuple[Float[Array, " point"], Bool[Array, " point"]]:
     """`gap` and `apart` of an `Attempt`, on a mesh with this spacing."""
     first, last = bands
-    above = berry._apart(energies, berry.REACH * step * slopes)
+    above = stay_apart(energies, step * slopes)
     apart = jnp.ones(above.shape[:-1], bool)
     for edge in (first, last):
         if 0 < edge < energies.shape[-1]:
             apart &= above[..., edge - 1]
-    return direct_gaps(energies, [bands])[..., 0].reshape(-1), apart.reshape(-1)
+    return direct_gap(energies, bands).reshape(-1), apart.reshape(-1)
 
 
 def status_on_mesh(attempt: Attempt, residual: Float[Array, ""], max_residual: float) -> Int[Array, ""]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from hofstadter.eigensolver import dense
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
-from hofstadter.topology.group_flux import direct_gaps
+from hofstadter.topology.group_flux import direct_gap
 
 # From the spacing of the mesh down to 1e-13 of it.
 ROUNDS = 60
@@ -19,7 +19,7 @@ def smallest_gap_near(
     problem: AbstractMagneticBlochProblem,
     bands: tuple[int, int],
     starts: Float[Array, "start 2"],
-    width: Float[Array, ""],
+    width: Float[Array, "*directions"],
 ) -> tuple[Float[Array, ""], Float[Array, " 2"]]:
     """Smallest direct gap of the bands [first, last), by pattern search on 3 × 3 momenta that shrink around it.
 
@@ -27,7 +27,7 @@ def smallest_gap_near(
         problem: The magnetic Bloch problem.
         bands: The group.
         starts: Reduced momenta to start from.
-        width: First spacing of the 3 × 3 momenta.
+        width: First spacing of the 3 × 3 momenta, the same in both directions or one for each.
 
     Returns:
         The gap and its momentum.
@@ -36,7 +36,7 @@ def smallest_gap_near(
     pattern = jnp.stack(jnp.meshgrid(index, index, indexing="ij"), axis=-1).reshape(-1, 2).astype(starts.dtype)
 
     def gap_at(k):
-        return direct_gaps(dense.eigenvalues(problem.matrix(k)), [bands])[0]
+        return direct_gap(dense.eigenvalues(problem.matrix(k)), bands)
 
     def search(start):
         def shrink(number, center):

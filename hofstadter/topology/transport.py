@@ -10,7 +10,7 @@ from hofstadter.eigensolver import dense
 from hofstadter.errors import Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology.chern import CLOSED_GAP
-from hofstadter.topology.group_flux import direct_gaps
+from hofstadter.topology.group_flux import direct_gap
 
 # Overlaps of neighboring momenta with a singular value below this do not describe one smooth group of bands.
 MIN_OVERLAP = 0.3
@@ -69,7 +69,7 @@ def transport(
 
     links, overlaps = unitary_factor(jax.vmap(jax.vmap(overlap))(k[:, :count], steps, states[:, :count], following))
     every = jnp.arange(k.shape[0])
-    gap = direct_gaps(energies, [bands])[..., 0]
+    gap = direct_gap(energies, bands)
     min_gap, min_overlap = jnp.min(gap, axis=1), jnp.min(overlaps, axis=1)
     closed = min_gap <= CLOSED_GAP * jnp.max(jnp.abs(energies), axis=(1, 2))
     finite = jnp.all(jnp.isfinite(energies), axis=(1, 2))

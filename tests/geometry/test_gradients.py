@@ -15,7 +15,8 @@ import pytest
 
 import hofstadter as hof
 from hofstadter.eigensolver import dense
-from hofstadter.geometry.projector import direct_gap, projector
+from hofstadter.geometry.projector import projector
+from hofstadter.topology.group_flux import direct_gap
 
 BANDS = (3, 6)
 CELLS = [(1, 0), (0, 1), (1, 1), (1, -1)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hofstadter as hof
-from hofstadter.topology.group_states import group_states, in_pieces
+from hofstadter.topology.group_states import group_states
 from tests import systems
 
 
@@ -82,9 +82,3 @@ def test_states_of_a_group_change_as_the_projector_does(rng):
     _, derivative = jax.jvp(projector, (jnp.zeros(()),), (jnp.ones(()),))
     step = jnp.asarray(1e-5)
     np.testing.assert_allclose(derivative, (projector(step) - projector(-step)) / (2 * step), atol=1e-8)
-
-
-@pytest.mark.parametrize("size", [1, 3, 4, 7, 20])
-def test_work_in_pieces_is_the_same_work(size):
-    values = jnp.arange(14.0).reshape(7, 2)
-    np.testing.assert_array_equal(in_pieces(lambda x: x[0] * x[1], values, size), values[:, 0] * values[:, 1])
