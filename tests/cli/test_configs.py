@@ -61,7 +61,7 @@ def test_config_runs(path, tmp_path, cache):
     store = tmp_path / "results" / f"{path.stem}.zarr"
     dataset = open_store(store)
     assert (dataset["point_status"] == 1).all()
-    plots = YAML(typ="safe").load(path.read_text())["output"]["plots"]
+    plots = YAML(typ="safe").load(path.read_text())["output"].get("plots", [])
     sweep_points = dataset["point_status"].size // dataset["flux"].size
     assert len(list(store.parent.glob("*.png"))) == len(plots) * sweep_points == out.count("Drew")
     assert json.loads(dataset.attrs["provenance"])[0]["device"]

@@ -1,4 +1,8 @@
-"""Four ways to the same Chern numbers: plaquettes, Wannier flow, differentiated phases, and markers in real space."""
+"""Six ways to the same Chern numbers.
+
+Plaquettes, Wannier flow, differentiated phases, integrated curvature, the Středa slope of the density, and markers in
+real space.
+"""
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ CASES = [
     ("triangular", (1, 4), 1, 1, 16),
     ("honeycomb", (1, 5), 1, 1, 14),
     ("kapit_mueller", (1, 4), 1, 1, 16),
+    ("kagome", (1, 3), 1, 1, 12),
 ]
 
 
@@ -33,6 +38,13 @@ def check(model, flux, filled, cells, *, marker_atol=0.05):
     np.testing.assert_allclose(differentiated.integral, number, atol=1e-3)
     mesh = hof.chern_on_mesh(problem, [(0, filled), (0, problem.basis_size)], points=24)
     np.testing.assert_array_equal(mesh.value, [number, 0])
+    curvature = hof.zone_average(problem, (0, filled), rtol=1e-6)
+    np.testing.assert_allclose(curvature.chern, number, atol=1e-4)
+    if width > 1e-3:
+        gaps = hof.gaps(model, flux)
+        row = int(np.flatnonzero(gaps["bands_below"].values == filled)[0])
+        # Route 3: Berry flux and the Středa slope, and they agree.
+        assert (int(gaps["t"][row]), int(gaps["route"][row])) == (number, 3)
     if cells and width > 0:
         marker = hof.local_chern_marker(model, flux, cells=(cells, cells), fermi_energy=energy, throw=True)
         np.testing.assert_allclose(marker.bulk, number, atol=marker_atol)
@@ -90,6 +102,13 @@ def test_haldane_phase_diagram(flux, filled):
             if number.min_gap > 0.1:
                 assert hof.wilson_chern(problem, (0, filled)).value == number.value
                 assert hof.differentiated_chern(problem, (0, filled)).value == number.value
+                energy, width = middle_of_gap(problem, filled)
+                if width > 0.3:
+                    marker = hof.local_chern_marker(model, flux, cells=(16, 16), fermi_energy=energy)
+                    np.testing.assert_allclose(marker.bulk, number.value, atol=0.2)
+                    gaps = hof.gaps(model, flux)
+                    t = gaps["t"].values[gaps["bands_below"].values == filled]
+                    assert t == [number.value]
                 seen.add(number.value)
     assert seen
     assert not np.isnan(list(seen)).any()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hofstadter as hof
-from hofstadter.topology import berry, group_flux
+from hofstadter.topology import berry, group_flux, slopes
 from tests import systems
 from tests.oracles import fukui, peierls
 
@@ -229,7 +229,7 @@ def test_only_slopes_show_a_stretched_touching(flatter, size, monkeypatch):
     assert abs(fine.flux[..., 0].sum()) > np.pi
     assert not patch_of(model, (0, 1), corner, step=size, n=1).resolved[0, 0, 0]
     # Without them the plaquette looks harmless.
-    monkeypatch.setattr(berry, "REACH", 0.0)
+    monkeypatch.setattr(slopes, "REACH", 0.0)
     problem = hof.at_flux(model, (0, 1), cells=CELLS)
     # A function of its own, so that JAX traces it with the changed constant.
     blind = jax.jit(lambda *where: berry.gap_flux_patch(problem, *where, 1))(jnp.asarray(corner), jnp.asarray(size))
