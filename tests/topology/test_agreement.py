@@ -63,8 +63,7 @@ def test_gaps_of_more_presets(name, flux, filled, number, cells):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["square", "triangular", "honeycomb", "kagome"])
-@pytest.mark.parametrize("flux", [(1, 3), (2, 5), (-2, 7)])
+@pytest.mark.parametrize(("name", "flux"), [("triangular", (-2, 7)), ("honeycomb", (2, 5)), ("kagome", (2, 5))])
 def test_widest_gap_of_presets_in_field(name, flux):
     model = systems.build(name)
     problem = hof.at_flux(model, flux)
@@ -83,14 +82,14 @@ def test_rashba_electrons_in_a_field():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("structure", "seed", "filled"),
-    [(0, 0, 2), (0, 2, 1), (0, 7, 1), (0, 18, 1), (1, 13, 3), (2, 2, 3), (2, 8, 6), (2, 21, 8), (2, 23, 3)],
+    [(0, 2, 1), (1, 13, 3), (2, 8, 6)],
 )
 def test_random_models(structure, seed, filled):
     check(systems.random_model(structure, seed), (2, 3), filled, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("flux", "filled"), [((0, 1), 1), ((1, 5), 4), ((1, 5), 5), ((1, 5), 6)])
+@pytest.mark.parametrize(("flux", "filled"), [((0, 1), 1), ((1, 5), 5)])
 def test_haldane_phase_diagram(flux, filled):
     """Over mass and phase, all methods agree wherever the gap is open; in field it moves with C along r = q + t p."""
     seen = set()
