@@ -15,6 +15,7 @@ class Status(enum.IntEnum):
     LABEL_NOT_ESTABLISHED = 6
     LABEL_CONFLICT = 7
     ABSENT = 8
+    PATCH_TOO_SMALL = 9
 
     @property
     def message(self) -> str:
@@ -27,11 +28,12 @@ _MESSAGES = {
     Status.NOT_FINITE: "Matrix or eigenvalues are not finite: look for NaN or infinity in the model's parameters.",
     Status.RESIDUAL_TOO_LARGE: "The eigenvectors do not satisfy H v = E v to the working precision.",
     Status.EDGES_NOT_CONVERGED: "The band edges still moved in the last refinement of k: raise `max_refinements`.",
-    Status.GAP_CLOSED: "The band group touches or overlaps its neighbours, so it has no Chern number of its own.",
+    Status.GAP_CLOSED: "The group of bands, or of Wannier bands, touches its neighbors: it has no topology of its own.",
     Status.MESH_TOO_COARSE: "The finest mesh of momenta tried is too coarse for this result: allow a finer one.",
     Status.LABEL_NOT_ESTABLISHED: "Neither Berry flux nor Středa slope could certify the Chern number of this gap.",
     Status.LABEL_CONFLICT: "The Berry flux and the Středa slope of this gap disagree, so no label is given.",
     Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",
+    Status.PATCH_TOO_SMALL: "The finite patch is too small for this result, or its Fermi energy lies in a band.",
 }
 
 

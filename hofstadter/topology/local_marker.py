@@ -46,7 +46,7 @@ class LocalChernMarker(eqx.Module):
         tail: Part of Σ|P(r, r')|² that orbitals r of the central cell have outside of the inner half: small if P is
             local.
         filled: Number of filled states.
-        status: `Status` code: OK; MESH_TOO_COARSE if `bulk` is no integer within 0.1 or not the same in all bulk cells,
+        status: `Status` code: OK; PATCH_TOO_SMALL if `bulk` is no integer within 0.1 or not the same in all bulk cells,
             or P not local, so that the patch is too small or the Fermi energy in a band; NOT_FINITE.
     """
 
@@ -173,7 +173,7 @@ def _marker(model, flux, cells, fermi_energy, count) -> LocalChernMarker:
     number = jnp.sum(filled)
     top = jnp.clip(number, 1, energies.shape[0] - 1)
     good = (jnp.abs(bulk - jnp.round(bulk)) < MAX_RESIDUAL) & (spread < MAX_SPREAD) & (tail < MAX_TAIL)
-    status = jnp.where(good, int(Status.OK), int(Status.MESH_TOO_COARSE))
+    status = jnp.where(good, int(Status.OK), int(Status.PATCH_TOO_SMALL))
     status = jnp.where(jnp.all(jnp.isfinite(energies)), status, int(Status.NOT_FINITE)).astype(jnp.int32)
     finite = jnp.where(status == int(Status.NOT_FINITE), jnp.nan, 1)
     return LocalChernMarker(

@@ -80,7 +80,7 @@ def test_any_field_strength_and_filling_instead_of_an_energy():
 
 @pytest.mark.parametrize(("flux", "energy"), [((0, 1), -2.0), ((1, 4), -2.75)])
 def test_metals_are_not_called_insulators(flux, energy):
-    assert square(flux, energy).status == hof.Status.MESH_TOO_COARSE
+    assert square(flux, energy).status == hof.Status.PATCH_TOO_SMALL
     with pytest.raises(hof.CalculationError, match="Bulk average"):
         hof.local_chern_marker(hof.models.square(), flux, cells=SIZE, fermi_energy=energy, throw=True)
 
