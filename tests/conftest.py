@@ -2,7 +2,14 @@
 
 import contextlib
 import os
+import shutil
+import tempfile
 
+# Compiled programs are shared by all files, workers and commands of one run; `pytest_unconfigure` throws them away.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"hofstadter-tests-{os.getpid()}")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -53,6 +60,13 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+def pytest_unconfigure(config):
+    """Remove the compiled programs, but not a folder of the user's, nor one that other workers still use."""
+    folder = os.environ["JAX_COMPILATION_CACHE_DIR"]
+    if os.path.basename(folder) == f"hofstadter-tests-{os.getpid()}":
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="module")
