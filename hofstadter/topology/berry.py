@@ -56,12 +56,7 @@ def gap_flux_patch(
     k, energies, states = solve_corners(problem, corner, step, n)
     phase, modulus = _links(problem, k, step, states)
     gap = jnp.roll(energies, -1, axis=-1).at[..., -1].set(jnp.inf) - energies
-    return _patch(
-        phase,
-        modulus,
-        gap,
-        stay_apart(energies, step * slopes(problem, k, states)),
-    )
+    return _patch(phase, modulus, gap, stay_apart(energies, step * slopes(problem, k, states)))
 
 
 def solve_corners(
@@ -105,11 +100,11 @@ def _patch(phase, modulus, gap, apart) -> BerryFluxPatch:
     flux = plaquette_flux(*phase)
     link1, link2 = modulus
     shortest = jnp.minimum(jnp.minimum(link1[:, :-1], link1[:, 1:]), jnp.minimum(link2[:-1], link2[1:]))
-    min_gap = jnp.min(_of_corners(gap), axis=0)
-    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & jnp.all(_of_corners(apart), axis=0)
+    min_gap = jnp.min(at_corners(gap), axis=0)
+    resolved = (jnp.abs(flux) < MAX_PLAQUETTE_FLUX) & (shortest > MIN_LINK) & jnp.all(at_corners(apart), axis=0)
     return BerryFluxPatch(flux, resolved, min_gap)
 
 
-def _of_corners(value: Array) -> Array:
+def at_corners(value: Array) -> Array:
     """Values at the four corners of every plaquette, stacked."""
     return jnp.stack([value[:-1, :-1], value[1:, :-1], value[:-1, 1:], value[1:, 1:]])

@@ -81,8 +81,8 @@ def plaquette_fluxes(
     flux = berry.plaquette_flux(phase1, phase2)
     sides = [modulus1[:, :-1], modulus1[:, 1:], modulus2[:-1], modulus2[1:]]
     link = jnp.min(jnp.stack(sides), axis=0)
-    gap = jnp.min(_corners(direct_gaps(energies, groups)), axis=0)
-    apart = jnp.all(_corners(_stay_apart(problem, groups, k, step, energies, states)), axis=0)
+    gap = jnp.min(berry.at_corners(direct_gaps(energies, groups)), axis=0)
+    apart = jnp.all(berry.at_corners(_stay_apart(problem, groups, k, step, energies, states)), axis=0)
     resolved = (jnp.abs(flux) < berry.MAX_PLAQUETTE_FLUX) & (link > berry.MIN_LINK) & apart
     return PlaquetteFluxes(flux, link, gap, resolved)
 
@@ -164,8 +164,3 @@ def _stay_apart(problem, groups, k, step, energies, states):
     first, last = np.array(groups).T
     edges = jnp.concatenate([always, above[..., :-1], always], axis=-1)
     return edges[..., first] & edges[..., last]
-
-
-def _corners(values):
-    """Values at the four corners of every plaquette, stacked."""
-    return jnp.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])

@@ -14,7 +14,7 @@ from tbkit import Lattice, kspace
 
 jax.config.update("jax_enable_x64", True)
 
-from hofstadter import models  # noqa: E402
+from hofstadter import models  # noqa: E402 - after the switch to double precision, which models follow
 
 CASES = [
     ("kagome", {}),
