@@ -263,8 +263,8 @@ def test_torus_of_dirac_electrons():
 @pytest.mark.parametrize("valley", [1, -1])
 def test_torus_of_twisted_bilayer_graphene(valley):
     model = models.bistritzer_macdonald(rotate=True, valley=valley)
-    levels = [59, 60, 59, 60] if valley == 1 else [60, 59, 60, 59]
-    compare_torus(model, (2, 1, 2), levels, 12, -80, 80, 3e-7)
+    levels = [84, 85, 84, 85] if valley == 1 else [85, 84, 85, 84]
+    compare_torus(model, (2, 1, 2), levels, 13, -80, 80, 1e-8)
 
 
 def test_torus_of_twisted_tmd():
