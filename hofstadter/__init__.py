@@ -13,7 +13,11 @@ from hofstadter.geometry.metric import (
 )
 from hofstadter.geometry.minimal import MinimalMetric, minimal_metric
 from hofstadter.geometry.orbital_moment import orbital_moment
-from hofstadter.hamiltonian.bloch import TightBindingProblem, at_flux
+from hofstadter.hamiltonian.at_flux import at_flux
+from hofstadter.hamiltonian.bloch import TightBindingProblem
+from hofstadter.hamiltonian.landau import LandauProblem
+from hofstadter.hamiltonian.plane_waves import PlaneWaveProblem
+from hofstadter.hamiltonian.theta import ThetaProblem, theta_problem
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.tasks.bands import bands
@@ -40,16 +44,19 @@ __all__ = [
     "DifferentiatedChern",
     "Flux",
     "HallConductivity",
+    "LandauProblem",
     "LocalChernMarker",
     "MeshChern",
     "MinimalMetric",
     "NestedWilsonLoop",
     "OrbitalMagnetization",
+    "PlaneWaveProblem",
     "PrecisionWarning",
     "RunFileError",
     "Spectrum",
     "Status",
     "StoreError",
+    "ThetaProblem",
     "TightBindingProblem",
     "WilsonLine",
     "WilsonLoop",
@@ -81,6 +88,7 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
+    "theta_problem",
     "wannier_flow",
     "wilson_chern",
     "wilson_line",

@@ -51,7 +51,8 @@ def solve(
         throw: Raise if any momentum fails, instead of marking it in `status`. Outside `jit` only.
 
     Returns:
-        The spectrum, with `status` other than OK where H is not finite or the residual of an eigenvector is large.
+        The spectrum, with `status` other than OK where H is not finite, the residual of an eigenvector is large or the
+        basis of a continuum model was cut off too low.
 
     Raises:
         ValueError: If `k` does not end in two components.
@@ -83,24 +84,27 @@ def chunk_size(basis_size: int, memory_gb: float) -> int:
 def solve_one(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], states: bool = True) -> Spectrum:
     """The spectrum at a single momentum; the function that everything batched maps over."""
     matrix = problem.matrix(k)
+    wanted = slice(problem.first_band, problem.first_band + problem.returned_bands)
     if not states:
         energies = dense.eigenvalues(matrix)
         zero = jnp.zeros((), energies.dtype)
-        return Spectrum(energies, None, _status(energies, zero), zero)
+        return Spectrum(energies[wanted], None, _status(problem, energies, zero), zero)
     energies, vectors = dense.eigensystem(matrix)
     error = jnp.linalg.norm(matrix @ vectors - vectors * energies.astype(vectors.dtype)[None, :], axis=0)
     scale = jnp.max(jnp.abs(energies))
     residual = jnp.max(error) / jnp.where(scale > 0, scale, 1)
-    return Spectrum(energies, vectors, _status(energies, residual), residual)
+    return Spectrum(energies[wanted], vectors[:, wanted], _status(problem, energies, residual), residual)
 
 
-def _status(energies: Float[Array, " band"], residual: Float[Array, ""]) -> Int[Array, ""]:
+def _status(
+    problem: AbstractMagneticBlochProblem, energies: Float[Array, " n"], residual: Float[Array, ""]
+) -> Int[Array, ""]:
     # A backward stable solver leaves a few n eps; a wrong vector leaves order one.
     tolerance = 100 * energies.shape[0] * jnp.finfo(energies.dtype).eps
     finite = jnp.all(jnp.isfinite(energies))
     accurate = residual <= tolerance
     bad = jnp.where(finite, int(Status.RESIDUAL_TOO_LARGE), int(Status.NOT_FINITE))
-    return jnp.where(finite & accurate, int(Status.OK), bad).astype(jnp.int32)
+    return jnp.where(finite & accurate, problem.basis_status, bad).astype(jnp.int32)
 
 
 @eqx.filter_jit

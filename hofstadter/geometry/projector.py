@@ -164,13 +164,13 @@ def _mixing(bands: tuple[int, int], basis: Eigenbasis, change: Complex[Array, "n
 
 
 def check_group(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:
-    """Refuse band ranges that are empty, outside of the spectrum, or in the padding."""
+    """`check_bands`, which refuses bands in the padding, too."""
     first, last = check_bands(problem, bands)
     if is_concrete(problem.q):
         with jax.ensure_compile_time_eval():
             available = int(problem.bands)
-        if last > available:
-            raise fail("bands", f"a non-empty range within 0 … {available}", f"({first}, {last})")
+        if last - problem.first_band > available:
+            raise fail("bands", f"a non-empty range within 0 … {available}", tuple(bands))
     return first, last
 
 

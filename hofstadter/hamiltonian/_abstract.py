@@ -3,9 +3,11 @@
 import abc
 
 import equinox as eqx
-from jaxtyping import Array, Complex, Float, Int
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float, Int
 
 from hofstadter import lattice
+from hofstadter.errors import Status
 from hofstadter.flux import Flux
 
 
@@ -56,6 +58,26 @@ class AbstractMagneticBlochProblem(eqx.Module):
         """Number of physical bands; rows beyond it only pad the matrix and lie above them in energy."""
 
     @property
+    def first_band(self) -> int:
+        """How many eigenvalues of `matrix` lie below the first band that counts; bands are numbered from there."""
+        return 0
+
+    @property
+    def returned_bands(self) -> int:
+        """How many eigenvalues of `matrix`, from `first_band` on, are returned and can be asked for."""
+        return self.basis_size
+
+    @property
+    def reference_filling(self) -> Float[Array, ""]:
+        """How many of the returned bands are filled where densities are counted from, say at charge neutrality."""
+        return jnp.zeros(())
+
+    @property
+    def basis_status(self) -> Int[Array, ""]:
+        """OK, or CUTOFF_TOO_LOW where a truncated basis is known to be too small."""
+        return jnp.zeros((), jnp.int32)
+
+    @property
     def flux(self) -> Flux:
         """The flux per primitive cell; not available while p and q are traced."""
         return Flux(int(self.p), int(self.q))
@@ -68,3 +90,55 @@ class AbstractMagneticBlochProblem(eqx.Module):
     def reduced_mesh(self, n1: int, n2: int) -> Float[Array, "n1 n2 2"]:
         """Uniform mesh over [0, 1/q)², one q-th of the magnetic zone, on which the spectrum repeats q times."""
         return lattice.mesh(n1, n2) / self.q
+
+
+class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
+    """A problem whose basis was cut off: only the wanted bands are returned, and their error is known.
+
+    Attributes:
+        below: Wanted bands below the reference.
+        above: Wanted bands above it.
+        cutoff_error: Largest change of a wanted energy when a quarter more states are kept; NaN if not estimated.
+        cutoff_tolerance: What `cutoff_error` was meant to be at most.
+    """
+
+    below: eqx.AbstractVar[int]
+    above: eqx.AbstractVar[int]
+    cutoff_error: eqx.AbstractVar[Float[Array, ""]]
+    cutoff_tolerance: eqx.AbstractVar[Float[Array, ""]]
+
+    @property
+    @abc.abstractmethod
+    def reference(self) -> str:
+        """Where the wanted bands are counted from: the "bottom" of the spectrum, "neutrality" or its "top"."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> Int[Array, ""]:
+        """Size of the basis in its own unit, Landau levels or plane waves."""
+
+    @abc.abstractmethod
+    def kept_rows(self, size: int) -> Bool[Array, " basis"]:
+        """Which rows of the matrix make the basis of a smaller size."""
+
+    @property
+    def first_band(self) -> int:
+        """Place of the first wanted band in the spectrum of `matrix`."""
+        row = {"bottom": 0, "neutrality": self.basis_size // 2, "top": self.basis_size}[self.reference]
+        return row - self.below
+
+    @property
+    def returned_bands(self) -> int:
+        """Number of wanted bands."""
+        return self.below + self.above
+
+    @property
+    def bands(self) -> Int[Array, ""]:
+        """Number of wanted bands."""
+        return jnp.asarray(self.returned_bands)
+
+    @property
+    def basis_status(self) -> Int[Array, ""]:
+        """OK, or CUTOFF_TOO_LOW."""
+        low = self.cutoff_error > self.cutoff_tolerance
+        return jnp.where(low, int(Status.CUTOFF_TOO_LOW), int(Status.OK)).astype(jnp.int32)

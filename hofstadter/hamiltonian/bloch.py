@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter._checks import as_integer
-from hofstadter.flux import Flux, FluxLike
+from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.magnetic import gauge, translations
 from hofstadter.models.tight_binding import TightBinding
@@ -105,22 +105,8 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         return translations.shift_states(cells, self.q, k[1], steps).reshape(states.shape)
 
 
-def at_flux(model: TightBinding, flux: FluxLike, *, cells: int | None = None) -> TightBindingProblem:
-    """Put a model in a magnetic field along +z.
-
-    Args:
-        model: A tight-binding model.
-        flux: p/q flux quanta per primitive cell: a `Flux`, a pair, a `Fraction`, an integer or a string like "1/3".
-        cells: Size to pad the magnetic cell to, at least q; by default no padding.
-
-    Returns:
-        The magnetic Bloch problem, its matrix of size q × orbitals.
-
-    Raises:
-        ValueError: If p and q are not coprime, or `cells` < q.
-        TypeError: If the flux is a float.
-    """
-    flux = Flux.of(flux)
+def tight_binding_problem(model: TightBinding, flux: Flux, *, cells: int | None = None) -> TightBindingProblem:
+    """A tight-binding model in a field along +z, its magnetic cell padded to `cells` cells."""
     cells = flux.q if cells is None else as_integer("cells", cells, minimum=flux.q)
     return TightBindingProblem(model=model, p=jnp.asarray(flux.p), q=jnp.asarray(flux.q), cells=cells)
 

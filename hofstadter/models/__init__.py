@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from hofstadter.models.continuum import Continuum, continuum, time_reversed
+from hofstadter.models.electron_gas import dirac_superlattice, electron_gas
 from hofstadter.models.square import (
     checkerboard,
     kapit_mueller,
@@ -20,8 +22,12 @@ from hofstadter.models.triangular import (
     kagome,
     triangular,
 )
+from hofstadter.models.twisted_graphene import bistritzer_macdonald, twisted_double_bilayer, twisted_trilayer
+from hofstadter.models.twisted_tmd import twisted_homobilayer, twisted_tmd
 
-PRESETS: dict[str, Callable[..., TightBinding]] = {
+Model = TightBinding | Continuum
+
+PRESETS: dict[str, Callable[..., Model]] = {
     preset.__name__: preset
     for preset in (
         square,
@@ -42,11 +48,17 @@ PRESETS: dict[str, Callable[..., TightBinding]] = {
 
 __all__ = [
     "PRESETS",
+    "Continuum",
+    "Model",
     "TightBinding",
+    "bistritzer_macdonald",
     "cast",
     "checkerboard",
+    "continuum",
     "dice",
+    "dirac_superlattice",
     "edge_centered_honeycomb",
+    "electron_gas",
     "haldane",
     "honeycomb",
     "kagome",
@@ -57,5 +69,10 @@ __all__ = [
     "rectangular",
     "square",
     "tight_binding",
+    "time_reversed",
     "triangular",
+    "twisted_double_bilayer",
+    "twisted_homobilayer",
+    "twisted_tmd",
+    "twisted_trilayer",
 ]

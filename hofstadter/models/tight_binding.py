@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from hofstadter._checks import as_integer, check_finite, fail, is_concrete, warn_if_single_precision
+from hofstadter.flux import Flux
 
 Hop = tuple[int, int, int, int]
 """(i, j, R1, R2): orbital i of cell 0 receives from orbital j of cell R = (R1, R2)."""
@@ -41,6 +42,15 @@ class TightBinding(eqx.Module):
     def orbitals(self) -> int:
         """Number of orbitals in the primitive cell."""
         return self.positions.shape[0]
+
+    @property
+    def energy_unit(self) -> str:
+        """Energies are in units of the hopping."""
+        return "t"
+
+    def bands_at(self, flux: Flux) -> int:
+        """Number of bands at this flux."""
+        return flux.q * self.orbitals
 
     def norm_bound(self) -> Float[Array, ""]:
         """An upper bound on |E| at any flux and momentum (Gershgorin: Peierls phases do not change it)."""

@@ -9,7 +9,7 @@ from hofstadter import lattice
 from hofstadter._checks import as_integer
 from hofstadter.eigensolver.spectrum import solve
 from hofstadter.flux import Flux, FluxLike
-from hofstadter.hamiltonian.bloch import at_flux
+from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.tight_binding import TightBinding
 from hofstadter.topology.chern import chern_numbers
 

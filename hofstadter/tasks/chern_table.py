@@ -9,7 +9,7 @@ import xarray as xr
 from hofstadter._checks import fail
 from hofstadter.errors import Status
 from hofstadter.flux import FluxLike, as_fluxes
-from hofstadter.hamiltonian.bloch import at_flux
+from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.tight_binding import TightBinding
 from hofstadter.topology.chern import chern_numbers
 

@@ -8,7 +8,7 @@ from hofstadter._checks import as_integer
 from hofstadter.errors import Status
 from hofstadter.flux import FluxLike
 from hofstadter.geometry.metric import quantum_geometric_tensor, zone_average
-from hofstadter.hamiltonian.bloch import at_flux
+from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.tight_binding import TightBinding
 
 

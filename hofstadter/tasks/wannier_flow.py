@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from hofstadter.flux import FluxLike
-from hofstadter.hamiltonian.bloch import at_flux
+from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.tight_binding import TightBinding
 from hofstadter.topology.wannier_flow import wilson_chern
 from hofstadter.topology.wilson import wilson_loop

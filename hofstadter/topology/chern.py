@@ -18,6 +18,8 @@ from hofstadter.topology.plaquettes import MAX_LEVELS, PATCH, PlaquetteTally
 
 # A direct gap below this part of the largest |energy| is a touching point, not a gap.
 CLOSED_GAP = 1e-9
+# Patches that may be cut finer per level of refinement, however large the matrices: who asks for one number can wait.
+LEAST_PATCHES = 64
 
 
 class ChernNumber(eqx.Module):
@@ -73,7 +75,9 @@ def chern_numbers(
     """`chern` for several groups of bands at once, which share every diagonalization."""
     warn_if_single_precision()
     groups = [check_bands(problem, bands) for bands in groups]
-    tally = PlaquetteTally(problem.flux, np.array([last - first for first, last in groups]), problem.basis_size)
+    tally = PlaquetteTally(
+        problem.flux, np.array([last - first for first, last in groups]), problem.basis_size, LEAST_PATCHES
+    )
     for _ in range(MAX_LEVELS):
         if len(tally.corners):
             tally.add(*_evaluate(problem, tuple(groups), tally.corners, tally.step))
@@ -90,15 +94,15 @@ def chern_numbers(
 
 
 def check_bands(problem: AbstractMagneticBlochProblem, bands: tuple[int, int]) -> tuple[int, int]:
-    """Refuse band ranges that are empty or outside of the spectrum."""
+    """Places of the bands [first, last) in the spectrum of `matrix`; refuses ranges that are empty or outside."""
     try:
         first, last = bands
     except (TypeError, ValueError):
         raise fail("bands", "a pair (first, last)", repr(bands)) from None
     first, last = as_integer("bands", first), as_integer("bands", last)
-    if not 0 <= first < last <= problem.basis_size:
-        raise fail("bands", f"a non-empty range within 0 … {problem.basis_size}", f"({first}, {last})")
-    return first, last
+    if not 0 <= first < last <= problem.returned_bands:
+        raise fail("bands", f"a non-empty range within 0 … {problem.returned_bands}", f"({first}, {last})")
+    return problem.first_band + first, problem.first_band + last
 
 
 def _evaluate(

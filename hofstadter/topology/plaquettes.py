@@ -31,18 +31,20 @@ class PlaquetteTally:
         min_gap_k: Where it was seen, (group, 2).
     """
 
-    def __init__(self, flux: Flux, group_sizes: np.ndarray, basis_size: int):
+    def __init__(self, flux: Flux, group_sizes: np.ndarray, basis_size: int, least_patches: int = 4):
         """Start with patches over the reduced zone, finer for smaller q.
 
         Args:
             flux: The flux p/q.
             group_sizes: Number of bands in each group.
             basis_size: Size of the matrices, for the limit on work.
+            least_patches: How many patches may be cut finer per level, however large the matrices.
         """
         self.flux = flux
         self.group_sizes = np.asarray(group_sizes)
         self.total = np.zeros(len(group_sizes))
         self.basis_size = basis_size
+        self.least_patches = least_patches
         patches = 4 if flux.q <= 2 else 2 if flux.q <= 48 else 1
         self.step = 1 / (patches * PATCH * flux.q)
         places = np.stack(np.meshgrid(np.arange(patches), np.arange(patches), indexing="ij"), axis=-1).reshape(-1, 2)
@@ -65,8 +67,8 @@ class PlaquetteTally:
         needed = self.needed[:, None, None, :]
         self.total += np.sum(flux, axis=(0, 1, 2), where=needed & resolved)
         missing = needed & ~resolved
-        # Cutting four plaquettes is always allowed. Beyond that, give up the groups that ask for the most.
-        affordable = max(4, MAX_LEVEL_COST / (9 * self.basis_size**3))
+        # Beyond what is affordable, give up the groups that ask for the most.
+        affordable = max(self.least_patches, MAX_LEVEL_COST / (9 * self.basis_size**3))
         while missing.any(axis=-1).sum() > affordable:
             worst = missing.sum(axis=(0, 1, 2)).argmax()
             missing[..., worst] = False

@@ -1,0 +1,110 @@
+"""How large a truncated basis must be: so large that a quarter more states would leave the wanted bands in place."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hofstadter._checks import as_integer
+from hofstadter.flux import Flux
+from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
+from hofstadter.models.continuum import Continuum
+
+Problem = TypeVar("Problem", bound=AbstractTruncatedProblem)
+
+# A basis is judged by a comparison with one that has a quarter more states.
+MARGIN = 1.25
+GROWTH = 1.5
+# A larger matrix is not tried; the result then says CUTOFF_TOO_LOW.
+MAX_BASIS = 6000
+# Momenta, in units of 1/q, where the basis is judged: one of no symmetry, and two symmetric ones if they are cheap.
+PROBES = np.array([(0.137, 0.291), (0.0, 0.0), (0.5, 0.5)])
+CHEAP_BASIS = 800
+
+
+def wanted_bands(model: Continuum, flux: Flux, bands_per_cell: int | None) -> tuple[int, int]:
+    """Numbers of wanted bands below and above the reference at this flux."""
+    per_cell = model.bands_per_cell if bands_per_cell is None else bands_per_cell
+    count = as_integer("bands_per_cell", per_cell, minimum=1) * max(flux.p, flux.q)
+    return {"bottom": (0, count), "neutrality": (count, count), "top": (count, 0)}[model.reference]
+
+
+def smallest_sufficient(build: Callable[[int], AbstractTruncatedProblem], start: int, rtol: float) -> int:
+    """The smallest size of a basis, from `start` on or far below, whose wanted energies have settled.
+
+    Args:
+        build: Makes the problem with a basis of given size, at least large enough for all wanted bands.
+        start: Size to try first.
+        rtol: Tolerance relative to the range of the wanted energies.
+
+    Returns:
+        The size, in the unit that `build` takes. If none suffices, the largest one that leaves room for a comparison.
+    """
+    size = start
+    while True:
+        problem = build(size)
+        comparable = int(size / MARGIN)
+        spectrum = _Probe(problem)
+        tolerance = spectrum.tolerance(rtol)
+        if not spectrum.error(comparable) > tolerance:  # also ends if that is NaN
+            break
+        if problem.basis_size * GROWTH > MAX_BASIS:
+            return comparable
+        size = math.ceil(size * GROWTH)
+    low, high = 0, comparable
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if spectrum.error(middle) <= tolerance else (middle, high)
+    return high
+
+
+def judged(problem: Problem, larger: AbstractTruncatedProblem, rtol: float) -> Problem:
+    """The problem with its cut-off error: the largest difference of its wanted energies to those of a larger basis."""
+    spectrum = _Probe(larger)
+    error, tolerance = spectrum.error(int(problem.size)), spectrum.tolerance(rtol)
+    real = problem.vectors.dtype
+    return dataclasses.replace(
+        problem, cutoff_error=jnp.asarray(error, real), cutoff_tolerance=jnp.asarray(tolerance, real)
+    )
+
+
+class _Probe:
+    """Wanted energies of a problem at a few momenta, in its whole basis and in smaller parts of it."""
+
+    def __init__(self, problem: AbstractTruncatedProblem):
+        self.problem = problem
+        probes = PROBES if problem.basis_size < CHEAP_BASIS else PROBES[:1]
+        self.matrices = np.asarray(_matrices(problem, jnp.asarray(probes) / problem.q))
+        self.energies = self._wanted(int(problem.size))
+
+    def error(self, size: int) -> float:
+        """Largest difference between the wanted energies in a smaller basis and in the whole one."""
+        return float(np.max(np.abs(self._wanted(size) - self.energies)))
+
+    def tolerance(self, rtol: float) -> float:
+        """`rtol` of the energies' range, but at least the rounding of the eigensolver."""
+        spread = np.ptp(self.energies) or np.max(np.abs(self.energies))
+        rounding = 100 * float(np.finfo(self.matrices.dtype).eps) * np.max(np.abs(self.energies))
+        return float(max(rtol * spread, rounding))
+
+    def _wanted(self, size: int) -> np.ndarray:
+        """Infinite if the basis does not hold the wanted bands, NaN if the matrices are not finite."""
+        problem = self.problem
+        rows = np.flatnonzero(problem.kept_rows(size))
+        first = {"bottom": 0, "neutrality": (len(rows) + 1) // 2, "top": len(rows)}[problem.reference] - problem.below
+        if first < 0 or first + problem.returned_bands > len(rows):
+            return np.full((len(self.matrices), problem.returned_bands), np.inf)
+        if not np.all(np.isfinite(self.matrices)):
+            return np.full((len(self.matrices), problem.returned_bands), np.nan)
+        energies = np.linalg.eigvalsh(self.matrices[:, rows[:, None], rows[None, :]])
+        return energies[:, first : first + problem.returned_bands]
+
+
+@eqx.filter_jit
+def _matrices(problem: AbstractTruncatedProblem, k: jax.Array) -> jax.Array:
+    return problem.matrix(k)

@@ -1,0 +1,203 @@
+"""Continuum models at zero field: plane waves, on the same footing as the bases in a field.
+
+The basis at k is exp(i (k + G)·r) of every component, with k folded to one Brillouin zone. A harmonic exp(iQ·r) takes
+G' to G = G' + Q, and the kinetic momentum of component α is k + G − K_α.
+"""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from hofstadter import lattice
+from hofstadter._checks import as_integer, fail, is_concrete
+from hofstadter.flux import Flux
+from hofstadter.hamiltonian import cutoff
+from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
+from hofstadter.magnetic import landau_basis
+from hofstadter.models.continuum import Continuum
+
+# Plane waves per component to try first.
+FIRST_PLANE_WAVES = 91
+
+
+class PlaneWaveProblem(AbstractTruncatedProblem):
+    """A continuum model without a field. The basis is (component, plane wave), those of smallest |G − K_α| first.
+
+    Attributes:
+        model: The model.
+        p: 0.
+        q: 1.
+        below: Wanted bands below the reference.
+        above: Wanted bands above it.
+        cutoff_error: Largest change of a wanted energy when a quarter more plane waves are kept; NaN if not estimated.
+        cutoff_tolerance: What `cutoff_error` was meant to be at most.
+        reciprocal: G of each row, in units of b1 and b2.
+        potential: All harmonics.
+    """
+
+    model: Continuum
+    p: Int[Array, ""]
+    q: Int[Array, ""]
+    below: int = eqx.field(static=True)
+    above: int = eqx.field(static=True)
+    cutoff_error: Float[Array, ""]
+    cutoff_tolerance: Float[Array, ""]
+    reciprocal: Int[Array, "component wave 2"]
+    potential: Complex[Array, "basis basis"]
+
+    @property
+    def vectors(self) -> Float[Array, "2 2"]:
+        """Primitive vectors a1, a2 as rows."""
+        return self.model.vectors
+
+    @property
+    def basis_size(self) -> int:
+        """Rows of the matrix."""
+        return self.potential.shape[0]
+
+    @property
+    def reference(self) -> str:
+        """Where bands are counted from."""
+        return self.model.reference
+
+    @property
+    def reference_filling(self) -> Float[Array, ""]:
+        """How many of the wanted bands are filled at the reference."""
+        return jnp.asarray(self.below, self.vectors.dtype)
+
+    @property
+    def size(self) -> Int[Array, ""]:
+        """Plane waves per component."""
+        return jnp.asarray(self.reciprocal.shape[1])
+
+    def kept_rows(self, size: int) -> Bool[Array, " basis"]:
+        """Rows of the basis with fewer plane waves."""
+        return jnp.tile(jnp.arange(self.reciprocal.shape[1]) < size, self.model.components)
+
+    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
+        """H(k) for one momentum or a batch of them."""
+        k = jnp.asarray(k).astype(self.vectors.dtype)
+        return jnp.vectorize(self._matrix, signature="(d)->(n,n)")(k)
+
+    def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        model, waves = self.model, self.reciprocal.shape[1]
+        folded, _ = landau_basis.fold(k, self.q)
+        momentum = folded + self.reciprocal.astype(k.dtype) - model.offsets[:, None, :]
+        x, y = jnp.moveaxis(momentum @ lattice.reciprocal_vectors(self.vectors), -1, 0)
+        plus = jax.lax.complex(x, y)
+        index = jnp.arange(waves)
+        matrix = self.potential
+        for amplitude, (a, b, i, j) in zip(model.kinetic, model.terms, strict=True):
+            value = amplitude * plus[b] ** i * plus[b].conj() ** j
+            own_partner = (a, i) == (b, j)
+            matrix = matrix.at[a * waves + index, b * waves + index].add(value.real + 0j if own_partner else value)
+            if not own_partner:
+                matrix = matrix.at[b * waves + index, a * waves + index].add(value.conj())
+        return matrix
+
+    def plane_wave(
+        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
+    ) -> Complex[Array, "*batch basis basis"]:
+        """⟨k| exp(−i dk·r) |k + dk⟩: the identity and, across the edge of the zone, a shift of G."""
+        real = self.vectors.dtype
+        k, dk = jnp.asarray(k).astype(real), jnp.asarray(dk).astype(real)
+        return jnp.vectorize(self._shift, signature="(d),(d)->(n,n)")(k, dk)
+
+    def apply_plane_wave(
+        self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
+    ) -> Complex[Array, "basis band"]:
+        """Components of exp(−i dk·r)|ψ⟩ at k; plane waves that leave the basis are lost."""
+        return self._shift(k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)) @ states
+
+    def _shift(self, k: Float[Array, " 2"], dk: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        _, home = landau_basis.fold(k, self.q)
+        _, away = landau_basis.fold(k + dk, self.q)
+        waves = self.reciprocal.shape[1]
+        component = jnp.repeat(jnp.arange(self.model.components), waves)
+        flat = self.reciprocal.reshape(-1, 2)
+        same = jnp.all(flat[:, None, :] == flat[None, :, :] + (home - away), axis=-1)
+        return (same & (component[:, None] == component[None, :])).astype(self.potential.dtype)
+
+    def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
+        """The states themselves: k1 + 1 is k1."""
+        return states
+
+
+def plane_wave_problem(
+    model: Continuum,
+    *,
+    plane_waves: int | None = None,
+    bands_per_cell: int | None = None,
+    rtol: float = 1e-11,
+) -> PlaneWaveProblem:
+    """A continuum model at zero field, with as many plane waves as its accuracy needs.
+
+    Args:
+        model: The model.
+        plane_waves: Plane waves per component. By default grown until no wanted energy changes by more than `rtol` of
+            their range, which needs numbers: inside `jit`, `grad` or `vmap` over the model it must be given.
+        bands_per_cell: Wanted bands on each side of the model's reference; by default the model's.
+        rtol: Accuracy of the wanted energies relative to their range.
+
+    Returns:
+        The problem, with its `cutoff_error` and, where that exceeds the tolerance, `basis_status` CUTOFF_TOO_LOW.
+
+    Raises:
+        ValueError: If `plane_waves` is too small to hold the wanted bands, or not given where it must be.
+    """
+    bands = cutoff.wanted_bands(model, Flux(0, 1), bands_per_cell)
+    needed = 2 * max(bands) if model.reference == "neutrality" else sum(bands)
+    fewest = -(-needed // model.components)
+    if plane_waves is None:
+        if not is_concrete(model):
+            raise fail("plane_waves", "given while the model is traced", None)
+        plane_waves = cutoff.smallest_sufficient(
+            lambda count: _assemble(model, max(count, fewest), bands), FIRST_PLANE_WAVES, rtol
+        )
+    elif as_integer("plane_waves", plane_waves, minimum=1) < fewest:
+        raise fail("plane_waves", f"at least {fewest} to hold the {sum(bands)} wanted bands", plane_waves)
+    problem = _assemble(model, max(plane_waves, fewest), bands)
+    if not is_concrete(model):
+        return problem
+    return cutoff.judged(problem, _assemble(model, math.ceil(plane_waves * cutoff.MARGIN), bands), rtol)
+
+
+@eqx.filter_jit
+def _assemble(model: Continuum, waves: int, bands: tuple[int, int]) -> PlaneWaveProblem:
+    reciprocal = _shortest(model, waves)
+    flat = reciprocal.reshape(-1, 2)
+    size = model.components * waves
+    component = jnp.repeat(jnp.arange(model.components), waves)
+    potential = jnp.zeros((size, size), model.kinetic.dtype)
+    for amplitude, (a, b, m1, m2) in zip(model.potential, model.harmonics, strict=True):
+        match = jnp.all(flat[:, None, :] == flat[None, :, :] + jnp.asarray([m1, m2]), axis=-1)
+        match &= (component[:, None] == a) & (component[None, :] == b)
+        term = amplitude * match.astype(potential.dtype)
+        half = 0.5 if (a, m1, m2) == (b, 0, 0) else 1.0
+        potential = potential + half * (term + term.conj().T)
+    nan = jnp.full((), jnp.nan, model.vectors.dtype)
+    return PlaneWaveProblem(
+        model=model,
+        p=jnp.asarray(0),
+        q=jnp.asarray(1),
+        below=bands[0],
+        above=bands[1],
+        cutoff_error=nan,
+        cutoff_tolerance=nan,
+        reciprocal=reciprocal,
+        potential=potential,
+    )
+
+
+def _shortest(model: Continuum, waves: int) -> Int[Array, "component wave 2"]:
+    """The reciprocal vectors nearest to each component's K_α."""
+    reach = 2 * math.isqrt(waves) + 3
+    line = jnp.arange(-reach, reach + 1)
+    candidates = jnp.stack(jnp.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+    reciprocal = lattice.reciprocal_vectors(model.vectors)
+    distance = (candidates.astype(model.offsets.dtype)[None] - model.offsets[:, None, :]) @ reciprocal
+    order = jnp.argsort(jnp.sum(distance**2, axis=-1), axis=-1)[:, :waves]
+    return candidates[order]

@@ -1,0 +1,114 @@
+"""Landau levels ⊗ guiding centers: the irreps of the magnetic translation group for continuum models at flux p/q.
+
+Conventions of `magnetic.translations`: electrons in a field along +z, 2π p/q = area/ℓ². The kinetic momentum lowers
+Landau levels, π_x − iπ_y = (√2/ℓ) a; the guiding center R obeys [R_x, R_y] = iℓ² and commutes with it. A Landau level
+holds p states per k, |n, k, s⟩ with s = 0 … p − 1, because p flux quanta pierce the magnetic cell a1 × q a2:
+
+    |n, k, s⟩ = exp(iK·r) exp(i(k − K)·R) |n, 0, s⟩
+
+for a component whose momentum is measured from K. At k = 0 the magnetic reciprocal vectors g = n1 b1 + n2 b2/q act as
+clock and shift, exp(ig·R)|s⟩ = exp(iπ n1 n2/p) exp(−2πi n1 (s + n2)/p) |s + n2⟩, and in general (Zak, Phys. Rev. 134,
+A1602 (1964))
+
+    exp(ig·R) |k⟩ = exp(−iℓ² g×(k − K)/2) |k + g⟩.
+
+This frame is smooth in k, but no smooth frame is periodic, since the states of a Landau level have Chern number 1.
+`fold` returns to one magnetic zone and `change_of_frame` gives the matrix between the two frames. Row i of a component
+is level n = i div p, state s = i mod p. Momenta are reduced, and ℓ² u×v = 2π (q/p) (u1 v2 − u2 v1).
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Complex, Float, Int
+
+from hofstadter import lattice
+from hofstadter.magnetic.translations import turns_to_phase
+
+# The zone is cut along these momenta (k1, and k2 in units of 1/q) where no mesh, path or symmetric point puts a
+# momentum, so that rounding cannot throw one state to either side.
+CUT = (-0.47816931517958, -0.53183098861838)
+
+
+class GuidingCenterShift(NamedTuple):
+    """A matrix of clock and shift, by its one entry per row: row i holds `phase[i]` in column `column[i]`.
+
+    Attributes:
+        column: Column of each row's entry.
+        row: Row of each column's entry.
+        phase: The entries.
+    """
+
+    column: Int[Array, " row"]
+    row: Int[Array, " row"]
+    phase: Complex[Array, " row"]
+
+    def apply(self, states: Complex[Array, "row band"]) -> Complex[Array, "row band"]:
+        """U ψ."""
+        return self.phase[:, None] * states[self.column]
+
+    def apply_adjoint(self, states: Complex[Array, "row band"]) -> Complex[Array, "row band"]:
+        """U† ψ."""
+        return (self.phase.conj()[:, None] * states)[self.row]
+
+
+def cross(u: Float[Array, "*batch 2"], v: Float[Array, "*batch 2"]) -> Float[Array, "*batch"]:
+    """u1 v2 − u2 v1."""
+    return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+
+
+def fold(k: Float[Array, " 2"], q: Int[Array, ""]) -> tuple[Float[Array, " 2"], Int[Array, " 2"]]:
+    """Momentum in the zone that starts at `CUT`, and the integers (n1, n2) with k = folded + (n1, n2/q)."""
+    cells = jnp.stack([jnp.ones((), k.dtype), q.astype(k.dtype)])
+    count = jnp.floor(k * cells - jnp.asarray(CUT, k.dtype))
+    return k - count / cells, count.astype(jnp.int32)
+
+
+def levels_and_states(rows: int, p: Int[Array, ""]) -> tuple[Int[Array, " row"], Int[Array, " row"]]:
+    """Landau level n and guiding-center state s of each row."""
+    index = jnp.arange(rows)
+    return index // p, index % p
+
+
+def guiding_center(g: Int[Array, " 2"], p: Int[Array, ""], rows: int, real: DTypeLike) -> GuidingCenterShift:
+    """exp(ig·R) at k = 0 for g = n1 b1 + n2 b2/q."""
+    level, state = levels_and_states(rows, p)
+    column, row = level * p + jnp.mod(state - g[1], p), level * p + jnp.mod(state + g[1], p)
+    # exp(iπ n1 n2/p − 2πi n1 s/p) in row s, in integers so that many flux quanta cost no accuracy.
+    n1, n2 = jnp.mod(g[0], 2 * p), jnp.mod(g[1], 2 * p)
+    half_turns = jnp.mod(n1 * n2 - 2 * n1 * state, 2 * p)
+    return GuidingCenterShift(column, row, turns_to_phase(half_turns.astype(real) / (2 * p).astype(real)))
+
+
+def change_of_frame(
+    folded: Float[Array, " 2"],
+    g: Int[Array, " 2"],
+    offset: Float[Array, " 2"],
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    rows: int,
+) -> GuidingCenterShift:
+    """U with |κ + g⟩ = |κ⟩ U, the frames of one component at two momenta of the same irrep."""
+    real = folded.dtype
+    shift = guiding_center(g, p, rows, real)
+    moved = jnp.stack([g[0].astype(real), g[1].astype(real) / q.astype(real)])
+    turns = -(q / p).astype(real) * cross(moved, folded - offset) / 2
+    return shift._replace(phase=shift.phase * turns_to_phase(turns))
+
+
+def displacement_parameter(
+    momentum: Float[Array, "*batch 2"], vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]
+) -> Complex[Array, "*batch"]:
+    """Argument z = ℓ (Q_x − iQ_y)/√2 of the displacement operator for a reduced momentum Q."""
+    length = magnetic_length(vectors, p, q)
+    cartesian = momentum @ lattice.reciprocal_vectors(vectors)
+    return jax.lax.complex(cartesian[..., 0], -cartesian[..., 1]) * (length / math.sqrt(2)).astype(cartesian.dtype)
+
+
+def magnetic_length(vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> Float[Array, ""]:
+    """ℓ with 2π p/q = area/ℓ²."""
+    real = vectors.dtype
+    return jnp.sqrt(lattice.cell_area(vectors) * q.astype(real) / (2 * jnp.pi * p.astype(real)))
