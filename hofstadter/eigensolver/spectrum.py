@@ -88,23 +88,27 @@ def solve_one(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], stat
     if not states:
         energies = dense.eigenvalues(matrix)
         zero = jnp.zeros((), energies.dtype)
-        return Spectrum(energies[wanted], None, _status(problem, energies, zero), zero)
+        return Spectrum(energies[wanted], None, _with_basis(problem, _status(energies, zero)), zero)
     energies, vectors = dense.eigensystem(matrix)
     error = jnp.linalg.norm(matrix @ vectors - vectors * energies.astype(vectors.dtype)[None, :], axis=0)
     scale = jnp.max(jnp.abs(energies))
     residual = jnp.max(error) / jnp.where(scale > 0, scale, 1)
-    return Spectrum(energies[wanted], vectors[:, wanted], _status(problem, energies, residual), residual)
+    status = _with_basis(problem, _status(energies, residual))
+    return Spectrum(energies[wanted], vectors[:, wanted], status, residual)
 
 
-def _status(
-    problem: AbstractMagneticBlochProblem, energies: Float[Array, " n"], residual: Float[Array, ""]
-) -> Int[Array, ""]:
+def _with_basis(problem: AbstractMagneticBlochProblem, status: Int[Array, ""]) -> Int[Array, ""]:
+    """The status of a diagonalization or, if that is OK, of the basis."""
+    return jnp.where(status == int(Status.OK), problem.basis_status, status)
+
+
+def _status(energies: Float[Array, " n"], residual: Float[Array, ""]) -> Int[Array, ""]:
     # A backward stable solver leaves a few n eps; a wrong vector leaves order one.
     tolerance = 100 * energies.shape[0] * jnp.finfo(energies.dtype).eps
     finite = jnp.all(jnp.isfinite(energies))
     accurate = residual <= tolerance
     bad = jnp.where(finite, int(Status.RESIDUAL_TOO_LARGE), int(Status.NOT_FINITE))
-    return jnp.where(finite & accurate, problem.basis_status, bad).astype(jnp.int32)
+    return jnp.where(finite & accurate, int(Status.OK), bad).astype(jnp.int32)
 
 
 @eqx.filter_jit
