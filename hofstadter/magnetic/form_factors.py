@@ -11,6 +11,7 @@ for electrons (charge −e) in a field along +z; L are the associated Laguerre p
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Int
 
 
@@ -53,7 +54,7 @@ def _laguerre_functions(z: Complex[Array, ""], levels: int) -> Complex[Array, "n
     return table
 
 
-def ladder_product(n: Int[Array, "*batch"], raising: int, lowering: int, real: jnp.dtype) -> Float[Array, "*batch"]:
+def ladder_product(n: Int[Array, "*batch"], raising: int, lowering: int, real: DTypeLike) -> Float[Array, "*batch"]:
     """⟨n + i − j| S(a†^i a^j) |n⟩, where S averages over all orders of the factors (Weyl ordering).
 
     It takes the place of (ℓ/√2)^(i+j) π₊^i π₋^j, with π± = π_x ± iπ_y, in a kinetic energy.

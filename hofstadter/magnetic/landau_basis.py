@@ -55,7 +55,7 @@ class GuidingCenterShift(NamedTuple):
         return (self.phase.conj()[:, None] * states)[self.row]
 
 
-def cross(u: Float[Array, "*batch 2"], v: Float[Array, "*batch 2"]) -> Float[Array, "*batch"]:
+def cross(u: Float[Array, "*#batch 2"], v: Float[Array, "*#batch 2"]) -> Float[Array, "*#batch"]:
     """u1 v2 − u2 v1."""
     return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
 
