@@ -8,7 +8,7 @@ import xarray as xr
 from hofstadter._checks import fail
 from hofstadter.errors import Status
 
-_NEEDED = ("band_lower", "band_upper", "lower", "upper", "s", "t", "bands_below", "status")
+_NEEDED = ("band_lower", "band_upper", "lower", "upper", "density", "s", "t", "bands_below", "status")
 
 _FEW = 8
 """Up to this many fluxes are drawn as level diagrams: straight edges between them would be invented."""
@@ -35,6 +35,7 @@ class Table:
         band_upper: Upper band edges.
         column: Index of the flux of each gap.
         below: Bands below each gap.
+        density: States per cell below each gap, from where the model counts them.
         lower: Lower edge of each gap.
         upper: Upper edge of each gap.
         s: First label, NaN if not established.
@@ -50,6 +51,7 @@ class Table:
     band_upper: np.ndarray
     column: np.ndarray
     below: np.ndarray
+    density: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     s: np.ndarray
@@ -69,11 +71,6 @@ class Table:
     def size(self) -> np.ndarray:
         """Width in energy of each gap."""
         return self.upper - self.lower
-
-    @property
-    def density(self) -> np.ndarray:
-        """States per cell below each gap."""
-        return self.below / self.q[self.column]
 
     @property
     def area(self) -> np.ndarray:
@@ -131,6 +128,7 @@ def read(dataset: xr.Dataset) -> Table:
         band_upper=band_upper,
         column=column,
         below=take("bands_below")[column, gap].astype(int),
+        density=take("density")[column, gap],
         lower=lower[column, gap],
         upper=upper[column, gap],
         s=take("s")[column, gap],

@@ -6,17 +6,20 @@ import numpy as np
 import xarray as xr
 
 from hofstadter._checks import fail, warn_if_single_precision
+from hofstadter.counting.continuum import Basis, find_continuum_edges, label_continuum_gaps
 from hofstadter.counting.edges import BandEdges, find_band_edges
 from hofstadter.counting.gaps import Gaps, find_gaps, label_gaps
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, as_fluxes, farey
-from hofstadter.models.tight_binding import TightBinding
+from hofstadter.models import Continuum, Model
 
 # Gaps below this part of the largest possible |energy| are not told apart from touching bands.
 RELATIVE_MIN_GAP = 5e-5
+# Of continuum models the edges are known less accurately, and the range is that of the wanted bands only.
+CONTINUUM_MIN_GAP = 2e-3
 
 
-def band_edges(model: TightBinding, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb: float = 4.0) -> xr.Dataset:
+def band_edges(model: Model, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb: float = 4.0) -> xr.Dataset:
     """Lower and upper edge of every band over the magnetic zone.
 
     Args:
@@ -32,10 +35,14 @@ def band_edges(model: TightBinding, fluxes: Iterable[FluxLike] | FluxLike, *, me
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
-    return _edges_dataset(model, points, find_band_edges(model, points, memory_gb=memory_gb))
+    if isinstance(model, Continuum):
+        edges = [find_continuum_edges(model, flux, Basis(), memory_gb=memory_gb).edges for flux in points]
+    else:
+        edges = find_band_edges(model, points, memory_gb=memory_gb)
+    return _edges_dataset(model, points, edges)
 
 
-def gaps(model: TightBinding, flux: FluxLike, *, min_gap: float | None = None, memory_gb: float = 4.0) -> xr.Dataset:
+def gaps(model: Model, flux: FluxLike, *, min_gap: float | None = None, memory_gb: float = 4.0) -> xr.Dataset:
     """The open gaps at one flux with their computed labels (s, t).
 
     Args:
@@ -46,19 +53,21 @@ def gaps(model: TightBinding, flux: FluxLike, *, min_gap: float | None = None, m
 
     Returns:
         Dataset with dim (gap), ascending in energy: `lower`, `upper`, `size`, `density` (states per cell below the
-        gap), `s`, `t` with density = s + t p/q, `bands_below`, `route` (flags: 1 Berry flux, 2 Středa) and `status`.
+        gap; of a continuum model counted from its reference), `s`, `t` with density = s + t p/q, `bands_below`, `route` (flags: 1 Berry flux, 2 Středa) and `status`.
         `s` and `t` are NaN where `status` is not OK.
     """
     return butterfly(model, fluxes=[flux], min_gap=min_gap, memory_gb=memory_gb).isel(flux=0)
 
 
 def butterfly(
-    model: TightBinding,
+    model: Model,
     *,
     fluxes: Iterable[FluxLike] | FluxLike | None = None,
     max_denominator: int | None = None,
     min_gap: float | None = None,
     labels: bool = True,
+    bands_per_cell: int | None = None,
+    rtol: float = 1e-6,
     memory_gb: float = 4.0,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
@@ -70,8 +79,11 @@ def butterfly(
         model: The zero-field model.
         fluxes: Fluxes per primitive cell; or give `max_denominator`.
         max_denominator: All reduced p/q in [0, 1] with q up to this.
-        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|.
+        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|, for
+            continuum models 2e-3 of the range of the wanted bands.
         labels: Whether to compute (s, t). Without it gaps have status LABEL_NOT_ESTABLISHED.
+        bands_per_cell: Continuum models only: wanted bands, as in `at_flux`.
+        rtol: Continuum models only: accuracy of the wanted energies relative to their range.
         memory_gb: Working memory.
         progress: Called with the number of fluxes finished since the last call.
 
@@ -90,20 +102,50 @@ def butterfly(
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes) if fluxes is not None else farey(max_denominator or 0)
-    threshold = RELATIVE_MIN_GAP * float(model.norm_bound()) if min_gap is None else min_gap
-    edges = find_band_edges(model, points, memory_gb=memory_gb)
-    found = [find_gaps(edge, threshold) for edge in edges]
-    if labels:
-        widths = [edge.upper.max() - edge.lower.min() for edge in edges]
-        found = label_gaps(model, points, found, widths, memory_gb=memory_gb)
-    if progress is not None:
-        progress(len(points))
+    if isinstance(model, Continuum):
+        basis = Basis(bands_per_cell, rtol)
+        edges, found, reference = _continuum_gaps(model, points, basis, min_gap, labels, memory_gb, progress)
+    else:
+        threshold = RELATIVE_MIN_GAP * float(model.norm_bound()) if min_gap is None else min_gap
+        edges = find_band_edges(model, points, memory_gb=memory_gb)
+        found = [find_gaps(edge, threshold) for edge in edges]
+        if labels:
+            widths = [edge.upper.max() - edge.lower.min() for edge in edges]
+            found = label_gaps(model, points, found, widths, memory_gb=memory_gb)
+        reference = [0.0] * len(points)
+        if progress is not None:
+            progress(len(points))
     return _edges_dataset(model, points, edges).merge(
-        _gaps_dataset(points, found), compat="equals", combine_attrs="override"
+        _gaps_dataset(points, found, reference), compat="equals", combine_attrs="override"
     )
 
 
-def _edges_dataset(model: TightBinding, fluxes: Sequence[Flux], edges: Sequence[BandEdges]) -> xr.Dataset:
+def _continuum_gaps(
+    model: Continuum,
+    points: Sequence[Flux],
+    basis: Basis,
+    min_gap: float | None,
+    labels: bool,
+    memory_gb: float,
+    progress: Callable[[int], None] | None,
+) -> tuple[list[BandEdges], list[Gaps], list[float]]:
+    """Edges, gaps and reference filling of each flux."""
+    edges, found, reference = [], [], []
+    for flux in points:
+        spectrum = find_continuum_edges(model, flux, basis, memory_gb=memory_gb)
+        width = spectrum.edges.upper.max() - spectrum.edges.lower.min()
+        gaps_here = find_gaps(spectrum.edges, CONTINUUM_MIN_GAP * width if min_gap is None else min_gap)
+        if labels:
+            gaps_here = label_continuum_gaps(model, flux, spectrum, gaps_here, basis, memory_gb=memory_gb)
+        edges.append(spectrum.edges)
+        found.append(gaps_here)
+        reference.append(float(spectrum.problem.reference_filling))
+        if progress is not None:
+            progress(1)
+    return edges, found, reference
+
+
+def _edges_dataset(model: Model, fluxes: Sequence[Flux], edges: Sequence[BandEdges]) -> xr.Dataset:
     bands = max(len(edge.lower) for edge in edges)
     return xr.Dataset(
         {
@@ -112,14 +154,19 @@ def _edges_dataset(model: TightBinding, fluxes: Sequence[Flux], edges: Sequence[
             "edge_status": ("flux", np.array([int(edge.status) for edge in edges])),
         },
         coords=_flux_coordinates(fluxes),
-        attrs={"model": model.name, "orbitals": model.orbitals, "energy_unit": "t"},
+        attrs={"model": model.name, "energy_unit": model.energy_unit, **_counted_from(model)},
     )
 
 
-def _gaps_dataset(fluxes: Sequence[Flux], found: Sequence[Gaps]) -> xr.Dataset:
+def _counted_from(model: Model) -> dict:
+    """What densities are measured by: the number of orbitals, or the reference of a continuum model."""
+    return {"reference": model.reference} if isinstance(model, Continuum) else {"orbitals": model.orbitals}
+
+
+def _gaps_dataset(fluxes: Sequence[Flux], found: Sequence[Gaps], reference: Sequence[float]) -> xr.Dataset:
     slots = max(len(gap.t) for gap in found)
     dims = ("flux", "gap")
-    density = [gap.bands_below / flux.q for gap, flux in zip(found, fluxes, strict=True)]
+    density = [(gap.bands_below - n) / flux.q for gap, flux, n in zip(found, fluxes, reference, strict=True)]
     variables = {
         "lower": [gap.lower for gap in found],
         "upper": [gap.upper for gap in found],

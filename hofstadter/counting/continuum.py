@@ -1,0 +1,205 @@
+"""Band edges and gap labels of continuum models: few wanted bands out of a truncated basis.
+
+Densities are counted from the model's reference (the bottom of the spectrum, charge neutrality, or its top), and so are
+the labels of a gap, n = s + t φ. Chern numbers of the bands between two gaps come from Berry flux, which gives the
+difference of their t. That is all for spectra with a bottom or a top, where t = 0 is known. Near neutrality, and as a
+second route, the Středa slope towards neighboring fluxes gives t itself; half-integer for a single Dirac cone.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hofstadter.counting.edges import BandEdges
+from hofstadter.counting.gaps import Gaps, Route
+from hofstadter.counting.peaks import PeakSearch
+from hofstadter.eigensolver.spectrum import solve
+from hofstadter.errors import Status
+from hofstadter.flux import Flux, farey_neighbors
+from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
+from hofstadter.hamiltonian.at_flux import at_flux
+from hofstadter.models.continuum import Continuum
+from hofstadter.topology.chern import chern_numbers
+from hofstadter.topology.diophantine import gap_label_s
+
+# Edges are refined to this part of the range of the wanted energies, which a picture does not resolve.
+EDGE_TOLERANCE = 1e-4
+# Rounds of local search around extrema that are not on the mesh.
+MAX_REFINEMENTS = 8
+# Neighbors with larger matrices are not asked for a Středa slope.
+MAX_NEIGHBOR_BASIS = 2500
+MAX_NEIGHBORS = 4
+# A neighbor counts as being in the same gap if no level comes closer to the middle than this part of the gap, and if
+# levels that move in proportion to the flux, as those of Landau do, moved less than this part of it.
+CLEARANCE = 0.2
+MOTION = 0.75
+
+
+class FluxSpectrum(NamedTuple):
+    """The wanted bands at one flux.
+
+    Attributes:
+        problem: The magnetic Bloch problem.
+        edges: Edges of the wanted bands.
+    """
+
+    problem: AbstractTruncatedProblem
+    edges: BandEdges
+
+
+class Basis(NamedTuple):
+    """How the basis of a continuum model is chosen; None leaves it to the model.
+
+    Attributes:
+        bands_per_cell: Wanted bands per cell.
+        rtol: Accuracy of the wanted energies relative to their range.
+    """
+
+    bands_per_cell: int | None = None
+    rtol: float = 1e-6
+
+    def at(self, model: Continuum, flux: Flux) -> AbstractTruncatedProblem:
+        """The problem at one flux."""
+        return at_flux(model, flux, bands_per_cell=self.bands_per_cell, rtol=self.rtol)
+
+
+def find_continuum_edges(model: Continuum, flux: Flux, basis: Basis, *, memory_gb: float = 4.0) -> FluxSpectrum:
+    """Edges of the wanted bands at one flux."""
+    problem = basis.at(model, flux)
+    size = 12 if flux.q == 1 else 6 if flux.q <= 4 else 4
+    grid = np.arange(size) / (size * flux.q)
+    mesh = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    energies = _energies(problem, mesh, memory_gb)
+    search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
+    for _ in range(MAX_REFINEMENTS):
+        if search.converged:
+            break
+        search.update(_energies(problem, search.stencil(), memory_gb))
+    lower, upper = search.edges()
+    if not np.all(np.isfinite([lower, upper])):
+        status = Status.NOT_FINITE
+    elif int(problem.basis_status) != Status.OK:
+        status = Status(int(problem.basis_status))
+    else:
+        status = Status.OK if search.converged else Status.EDGES_NOT_CONVERGED
+    return FluxSpectrum(problem, BandEdges(lower, upper, status))
+
+
+def label_continuum_gaps(
+    model: Continuum, flux: Flux, spectrum: FluxSpectrum, gaps: Gaps, basis: Basis, *, memory_gb: float = 4.0
+) -> Gaps:
+    """Compute s and t of the gaps of one flux, counted from the model's reference."""
+    problem = spectrum.problem
+    count = gaps.bands_below - float(problem.reference_filling)
+    if not len(count):
+        return gaps
+    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), basis, memory_gb)
+    berry = _berry(problem, gaps, streda)
+    from_berry, from_streda = ~np.isnan(berry), ~np.isnan(streda)
+    conflict = from_berry & from_streda & (berry != streda)
+    t = np.where(from_berry, berry, streda)
+    known = (from_berry | from_streda) & ~conflict
+    # With a half-integer t, so is r for odd p: both move to integers together.
+    half = dirac_half(problem)
+    s, solvable = gap_label_s(
+        np.round(count + half * flux.p).astype(int), np.round(np.where(known, t, 0) + half).astype(int), flux
+    )
+    conflict |= known & ~solvable
+    known &= solvable
+    status = np.where(known, int(Status.OK), int(Status.LABEL_NOT_ESTABLISHED))
+    return dataclasses.replace(
+        gaps,
+        s=np.where(known, s, np.nan),
+        t=np.where(known, t, np.nan),
+        route=Route.BERRY_FLUX * from_berry + Route.STREDA * from_streda,
+        status=np.where(conflict, int(Status.LABEL_CONFLICT), status),
+    )
+
+
+def dirac_half(problem: AbstractTruncatedProblem) -> float:
+    """1/2 where gaps have half-integer t, as near the neutrality of a single Dirac cone, else 0."""
+    if problem.reference != "neutrality" or int(problem.p) == 0:
+        return 0.0
+    states = int(np.sum(np.asarray(problem.kept_rows(int(problem.size)))))
+    return (states // int(problem.p)) % 2 / 2
+
+
+def _reference_energy(spectrum: FluxSpectrum) -> float:
+    """Where in the spectrum densities are counted from."""
+    lower, upper = spectrum.edges.lower, spectrum.edges.upper
+    if spectrum.problem.reference == "neutrality":
+        filled = int(spectrum.problem.reference_filling)
+        return (upper[filled - 1] + lower[filled]) / 2
+    return lower[0] if spectrum.problem.reference == "bottom" else upper[-1]
+
+
+def _energies(problem: AbstractTruncatedProblem, k: np.ndarray, memory_gb: float) -> np.ndarray:
+    return np.asarray(solve(problem, k, states=False, memory_gb=memory_gb).energies)
+
+
+def _berry(problem: AbstractTruncatedProblem, gaps: Gaps, streda: np.ndarray) -> np.ndarray:
+    """t of every gap from the Berry flux of the bands between gaps, from the end where t is known.
+
+    That end is the bottom or the top of the spectrum; near neutrality the widest gap that has a Středa slope.
+    """
+    places = gaps.bands_below.tolist()
+    ends = {"bottom": [0, *places], "neutrality": places, "top": [*places, problem.returned_bands]}[problem.reference]
+    groups = list(zip(ends[:-1], ends[1:], strict=True))
+    steps = np.array([number.value for number in chern_numbers(problem, groups)]) if groups else np.zeros(0)
+    if problem.reference == "bottom":
+        return np.cumsum(steps)
+    if problem.reference == "top":
+        return -np.cumsum(steps[::-1])[::-1]
+    if np.all(np.isnan(streda)):
+        return np.full(len(places), np.nan)
+    anchor = int(np.nanargmax(np.where(np.isnan(streda), np.nan, gaps.size)))
+    above = streda[anchor] + np.cumsum(steps[anchor:])
+    below = streda[anchor] - np.cumsum(steps[:anchor][::-1])[::-1]
+    return np.concatenate([below, [streda[anchor]], above])
+
+
+def _streda(
+    model: Continuum, flux: Flux, count: np.ndarray, gaps: Gaps, edge: float, basis: Basis, memory_gb: float
+) -> np.ndarray:
+    """Slope of the density in each gap towards Farey neighbors on both sides; NaN where no two close ones agree.
+
+    Energies are measured from `edge`, the place in the spectrum that densities are counted from.
+    """
+    result = np.full(len(count), np.nan)
+    distance = np.abs((gaps.lower + gaps.upper) / 2 - edge)
+    reach = MOTION * gaps.size * float(flux) / np.where(distance > 0, distance, 1)
+    denominator = flux.q + 1
+    for _ in range(MAX_NEIGHBORS):
+        sides = farey_neighbors(flux, denominator)
+        if any(side.p <= 0 for side in sides):
+            denominator = max(side.q for side in sides) + 1
+            continue
+        slopes = []
+        for side in sides:
+            problem = basis.at(model, side)
+            if problem.basis_size > MAX_NEIGHBOR_BASIS:
+                return result
+            density = _density_in_gaps(problem, side, gaps, memory_gb)
+            slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
+        left, right = slopes
+        near = max(abs(float(side) - float(flux)) for side in sides) < reach
+        agree = np.isnan(result) & near & (np.abs(left - right) < 1e-6)
+        result = np.where(agree, np.round(2 * left) / 2, result)
+        if not np.any(np.isnan(result)):
+            return result
+        denominator = max(side.q for side in sides) + 1
+    return result
+
+
+def _density_in_gaps(problem: AbstractTruncatedProblem, flux: Flux, gaps: Gaps, memory_gb: float) -> np.ndarray:
+    """States per cell below the middle of each gap at another flux; NaN where that is not in a clear gap there."""
+    grid = np.arange(3) / (3 * flux.q)
+    mesh = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    energies = _energies(problem, mesh, memory_gb)[:, None, :]
+    middle, margin = (gaps.lower + gaps.upper) / 2, CLEARANCE * gaps.size
+    below = np.sum(energies < middle[None, :, None], axis=-1)
+    clear = np.all(np.abs(energies - middle[None, :, None]) > margin[None, :, None], axis=(0, 2))
+    clear &= np.all(below == below[:1], axis=0) & (below[0] > 0) & (below[0] < energies.shape[-1])
+    return np.where(clear, (below[0] - float(problem.reference_filling)) / flux.q, np.nan)
