@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from hofstadter.io.config import RunFile
+    from hofstadter.sweep.plan import Plan
 
 
 def check(file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_default=False)]) -> None:
@@ -34,7 +35,7 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_d
         "points": f"{_count(len(layout.fluxes), 'flux', 'fluxes')} × {_count(repeats, 'sweep point')}",
         "units of work": f"{len(layout.units)} of up to {_count(layout.unit_size, 'flux', 'fluxes')}",
         "matrices": f"about {repeats * sum(plan.matrices)}",
-        "sizes": f"{min(plan.sizes)} to {largest}, {_count(len(set(plan.sizes)), 'padded size')}",
+        "sizes": _sizes(plan),
         "memory": f"up to {run_file.numerics.memory_gb:g} GB, at least {_megabytes(largest):.2g} MB",
         "time": f"roughly {_duration(seconds)} on this CPU, compilation apart",
         "store": f"{run_file.output.store}{_state(run_file)}",
@@ -48,6 +49,15 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_d
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _sizes(plan: "Plan") -> str:
+    """Rows of the matrices."""
+    smallest, largest = min(plan.sizes), max(plan.sizes)
+    if not plan.sizes_known:
+        span = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
+        return f"perhaps {span}, known when the basis is chosen; `levels` fixes it"
+    return f"{smallest} to {largest}, {_count(len(set(plan.sizes)), 'padded size')}"
 
 
 def _megabytes(size: int) -> float:

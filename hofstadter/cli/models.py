@@ -16,9 +16,9 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    from hofstadter.models import PRESETS, tight_binding
+    from hofstadter.models import PRESETS, continuum, tight_binding
 
-    everything = {**PRESETS, "tight_binding": tight_binding}
+    everything = {**PRESETS, "tight_binding": tight_binding, "continuum": continuum}
     if name:
         if name not in everything:
             raise RunFileError(f"There is no model called {name!r}. Possible: {', '.join(everything)}.")
@@ -35,5 +35,10 @@ def _parameters(preset: object) -> str:
     assert callable(preset)
     parameters = inspect.signature(preset).parameters.values()
     return ", ".join(
-        p.name if p.default is p.empty else f"{p.name}={p.default:.6g}" for p in parameters if p.name != "name"
+        p.name if p.default is p.empty else f"{p.name}={_shown(p.default)}" for p in parameters if p.name != "name"
     )
+
+
+def _shown(value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}" if number else str(value)

@@ -9,7 +9,7 @@ import pydantic
 
 from hofstadter.errors import RunFileError
 from hofstadter.io.model_section import build_model, model_schemas
-from hofstadter.models import TightBinding
+from hofstadter.models import Model
 from hofstadter.tasks._task import Section, Task
 from hofstadter.tasks.registry import TASKS
 
@@ -91,7 +91,7 @@ class RunFile:
             put(sections[section], path, axis.values[number])
         return sections
 
-    def at(self, index: tuple[int, ...] = ()) -> tuple[TightBinding, Any]:
+    def at(self, index: tuple[int, ...] = ()) -> tuple[Model, Any]:
         """The model and the task's parameters at one point of the sweep, by default its first."""
         sections = self.sections_at(index)
         model = model_schemas()[sections["model"]["name"]].model_validate(sections["model"])

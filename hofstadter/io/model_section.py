@@ -1,4 +1,4 @@
-"""The model section of a run file: a schema per preset, made from its signature, and `tight_binding`."""
+"""The model section of a run file: a schema per preset, made from its signature, and two for models written out."""
 
 import functools
 import inspect
@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from hofstadter.models import PRESETS, TightBinding, tight_binding
+from hofstadter.models import CONTINUUM_PRESETS, PRESETS, Model, continuum, tight_binding
+from hofstadter.models.continuum import Reference
 from hofstadter.models.tight_binding import Number
 from hofstadter.tasks._task import Section
-
-CUSTOM = "tight_binding"
 
 
 def read_number(value: Any) -> float | complex:
@@ -76,7 +75,33 @@ class CustomModel(Section):
     label: str = pydantic.Field("tight binding", description="What to call the model in plots.")
 
 
-def build_model(section: Section) -> TightBinding:
+_Term = Annotated[tuple[NumberText, int, int, _Cell], _Loose]
+
+
+class CustomContinuum(Section):
+    """A continuum model written out as kinetic terms and harmonics of a potential."""
+
+    name: Literal["continuum"]
+    vectors: list[_Pair] = pydantic.Field(description="Primitive vectors a1 and a2.", min_length=2, max_length=2)
+    kinetic: list[_Term] = pydantic.Field(
+        description="Entries [amplitude, α, β, [i, j]] for amplitude × π₊^i π₋^j from component β to α.", min_length=1
+    )
+    potential: list[_Term] = pydantic.Field(
+        description="Entries [amplitude, α, β, [m1, m2]] for amplitude × exp(i (m1 b1 + m2 b2)·r) from β to α."
+    )
+    offsets: list[_Pair] = pydantic.Field(
+        [(0.0, 0.0)], description="Momentum of each component's origin, in units of b1 and b2.", min_length=1
+    )
+    reference: Reference = pydantic.Field("bottom", description="Where bands are counted from.")
+    bands_per_cell: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
+        6, description="Wanted bands per cell on each side of the reference."
+    )
+    label: str = pydantic.Field("continuum", description="What to call the model in plots.")
+    energy_unit: str = pydantic.Field("E", description="Unit of the energies.")
+    length_unit: str = pydantic.Field("a", description="Unit of the vectors.")
+
+
+def build_model(section: Section) -> Model:
     """Make the model that a valid section describes.
 
     Raises:
@@ -85,21 +110,34 @@ def build_model(section: Section) -> TightBinding:
     if isinstance(section, CustomModel):
         return tight_binding(section.vectors, section.positions, section.hoppings, name=section.label)
     values = {name: getattr(section, name) for name in type(section).model_fields}
-    return PRESETS[values.pop("name")](**values)
+    name = values.pop("name")
+    if isinstance(section, CustomContinuum):
+        return continuum(name=values.pop("label"), **values)
+    return PRESETS[name](**values)
 
 
 @functools.cache
 def model_schemas() -> dict[str, type[Section]]:
     """The schema of the model section for every name that `model.name` may be."""
-    return {**{name: _preset_schema(name) for name in PRESETS}, CUSTOM: CustomModel}
+    presets = {name: _preset_schema(name) for name in PRESETS}
+    return {**presets, "tight_binding": CustomModel, "continuum": CustomContinuum}
 
 
 def _preset_schema(name: str) -> type[Section]:
     preset = PRESETS[name]
     fields: dict[str, Any] = {"name": (Literal[name], ...)}
     for parameter in inspect.signature(preset).parameters.values():
-        kind = NumberText if parameter.annotation is Number else parameter.annotation
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[parameter.name] = (kind, default)
+        fields[parameter.name] = (_kind(parameter, name in CONTINUUM_PRESETS), default)
     summary = (preset.__doc__ or "").strip().partition("\n")[0]
     return pydantic.create_model(name, __base__=Section, __doc__=summary, **fields)
+
+
+def _kind(parameter: inspect.Parameter, continuum: bool) -> Any:
+    """What a preset's parameter may be in a run file."""
+    if parameter.name == "valley":
+        return Literal[1, -1]
+    if parameter.annotation == Number:
+        # Hoppings may be complex; angles, velocities and energies of continuum models are real.
+        return float if continuum else NumberText
+    return parameter.annotation

@@ -1,9 +1,10 @@
-"""What is solved at zero field. `hofstadter.models.PRESETS` maps each preset's name to its function."""
+"""What is solved at zero field. `PRESETS` maps the name of each preset, lattice or continuum, to its function."""
 
 from collections.abc import Callable
 
 from hofstadter.models.continuum import Continuum, continuum, time_reversed
 from hofstadter.models.electron_gas import dirac_superlattice, electron_gas
+from hofstadter.models.precision import cast
 from hofstadter.models.square import (
     checkerboard,
     kapit_mueller,
@@ -13,7 +14,7 @@ from hofstadter.models.square import (
     rectangular,
     square,
 )
-from hofstadter.models.tight_binding import TightBinding, cast, tight_binding
+from hofstadter.models.tight_binding import TightBinding, tight_binding
 from hofstadter.models.triangular import (
     dice,
     edge_centered_honeycomb,
@@ -27,7 +28,7 @@ from hofstadter.models.twisted_tmd import twisted_homobilayer, twisted_tmd
 
 Model = TightBinding | Continuum
 
-PRESETS: dict[str, Callable[..., Model]] = {
+TIGHT_BINDING_PRESETS: dict[str, Callable[..., TightBinding]] = {
     preset.__name__: preset
     for preset in (
         square,
@@ -46,8 +47,24 @@ PRESETS: dict[str, Callable[..., Model]] = {
     )
 }
 
+CONTINUUM_PRESETS: dict[str, Callable[..., Continuum]] = {
+    preset.__name__: preset
+    for preset in (
+        electron_gas,
+        dirac_superlattice,
+        bistritzer_macdonald,
+        twisted_trilayer,
+        twisted_double_bilayer,
+        twisted_tmd,
+    )
+}
+
+PRESETS: dict[str, Callable[..., Model]] = {**TIGHT_BINDING_PRESETS, **CONTINUUM_PRESETS}
+
 __all__ = [
+    "CONTINUUM_PRESETS",
     "PRESETS",
+    "TIGHT_BINDING_PRESETS",
     "Continuum",
     "Model",
     "TightBinding",

@@ -40,6 +40,7 @@ class Continuum(eqx.Module):
         bands_per_cell: How many bands per primitive cell, on each side of the reference, are wanted by default.
         name: What to call the model in datasets and plots.
         energy_unit: Unit of the amplitudes' energy.
+        length_unit: Unit of the lattice vectors.
     """
 
     vectors: Float[Array, "2 2"]
@@ -53,6 +54,7 @@ class Continuum(eqx.Module):
     bands_per_cell: int = eqx.field(static=True)
     name: str = eqx.field(static=True, default="continuum")
     energy_unit: str = eqx.field(static=True, default="E")
+    length_unit: str = eqx.field(static=True, default="a")
 
     @property
     def components(self) -> int:
@@ -74,6 +76,7 @@ def continuum(
     bands_per_cell: int = 6,
     name: str = "continuum",
     energy_unit: str = "E",
+    length_unit: str = "a",
 ) -> Continuum:
     """Build a continuum model from its kinetic terms and the harmonics of its potential.
 
@@ -90,6 +93,7 @@ def continuum(
         bands_per_cell: How many bands per cell on each side of the reference are wanted by default.
         name: What to call the model in datasets and plots.
         energy_unit: Unit of the amplitudes' energy.
+        length_unit: Unit of the lattice vectors.
 
     Returns:
         The model, its numbers as traced leaves.
@@ -136,6 +140,7 @@ def continuum(
         bands_per_cell=as_integer("bands_per_cell", bands_per_cell, minimum=1),
         name=name,
         energy_unit=energy_unit,
+        length_unit=length_unit,
     )
 
 

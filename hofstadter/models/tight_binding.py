@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -47,6 +46,11 @@ class TightBinding(eqx.Module):
     def energy_unit(self) -> str:
         """Energies are in units of the hopping."""
         return "t"
+
+    @property
+    def length_unit(self) -> str:
+        """Lengths are in units of the lattice vectors'."""
+        return "a"
 
     def bands_at(self, flux: Flux) -> int:
         """Number of bands at this flux."""
@@ -129,15 +133,6 @@ def tight_binding(
         hops=tuple(hops),
         name=name,
     )
-
-
-def cast(model: TightBinding, precision: str) -> TightBinding:
-    """The same model with numbers in "single" or "double" precision; everything computed from it follows."""
-    kinds = {"single": (jnp.float32, jnp.complex64), "double": (jnp.float64, jnp.complex128)}
-    if precision not in kinds:
-        raise fail("precision", '"single" or "double"', repr(precision))
-    real, complex_ = kinds[precision]
-    return jax.tree.map(lambda x: x.astype(complex_ if jnp.iscomplexobj(x) else real), model)
 
 
 def _as_real(name: str, value: Any, shape: tuple[int | None, int]) -> Array:

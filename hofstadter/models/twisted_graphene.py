@@ -119,6 +119,7 @@ def bistritzer_macdonald(
         bands_per_cell=4,
         name="twisted bilayer graphene",
         energy_unit="meV",
+        length_unit="Å",
     )
     return in_valley(model, valley)
 
@@ -162,6 +163,7 @@ def twisted_trilayer(
         bands_per_cell=5,
         name="twisted trilayer graphene",
         energy_unit="meV",
+        length_unit="Å",
     )
     return in_valley(model, valley)
 
@@ -217,6 +219,7 @@ def twisted_double_bilayer(
         bands_per_cell=4,
         name=f"twisted double bilayer graphene, {stacking}",
         energy_unit="meV",
+        length_unit="Å",
     )
     return in_valley(model, valley)
 

@@ -106,5 +106,6 @@ def twisted_homobilayer(
         reference="top",
         name=f"twisted {name}",
         energy_unit="meV",
+        length_unit="Å",
     )
     return in_valley(model, valley)

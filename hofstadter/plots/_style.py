@@ -184,6 +184,19 @@ def flux_title(dataset: xr.Dataset) -> str:
     return f"Φ/Φ₀ = {str(dataset.attrs.get('flux', '?')).removesuffix('/1')}".replace("-", "−")
 
 
+def group_name(dataset: xr.Dataset) -> str:
+    """The name "bands 0 … 2" of a dataset's group of bands, empty if it has none.
+
+    Of a continuum model, bands are counted from its reference: −1 is the first one below it.
+    """
+    first, last = dataset.attrs.get("bands_from_reference", dataset.attrs.get("bands", (None, None)))
+    if first is None:
+        return ""
+    group = f"band {first}" if last == first + 1 else f"bands {first} … {last - 1}"
+    reference = dataset.attrs.get("reference", "bottom")
+    return group.replace("-", "−") + ("" if reference == "bottom" else f" from {reference}")
+
+
 def set_flux_axis(ax: Axes, table: Table) -> None:
     """Limits, label and ticks of a flux axis along x: ticks at few fluxes, else at simple fractions."""
     low, high = table.cells.min(), table.cells.max()

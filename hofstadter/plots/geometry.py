@@ -26,14 +26,14 @@ def berry_curvature(dataset: xr.Dataset, ax: Axes | None = None, *, colorbar: bo
     values = _on_plane(dataset, "berry_curvature")
     largest = float(np.nanmax(np.abs(values), initial=1e-300))
     norm = TwoSlopeNorm(0.0, -largest, largest)
-    return _map(dataset, values, ax, norm, _style.SIGNED, "Berry curvature Ω (a²)" if colorbar else None)
+    return _map(dataset, values, ax, norm, _style.SIGNED, f"Berry curvature Ω ({_area(dataset)})" if colorbar else None)
 
 
 def quantum_metric(dataset: xr.Dataset, ax: Axes | None = None, *, colorbar: bool = True) -> Axes:
     """Draw the trace of the quantum metric of a group of bands; arguments as in `berry_curvature`."""
     values = _on_plane(dataset, "metric_xx") + _on_plane(dataset, "metric_yy")
     norm = Normalize(0.0, float(np.nanmax(values, initial=1e-300)))
-    return _map(dataset, values, ax, norm, _style.SURFACE, "tr g (a²)" if colorbar else None)
+    return _map(dataset, values, ax, norm, _style.SURFACE, f"tr g ({_area(dataset)})" if colorbar else None)
 
 
 def _on_plane(dataset: xr.Dataset, name: str) -> np.ndarray:
@@ -60,11 +60,13 @@ def _map(
             bar = cast(Figure, ax.figure).colorbar(mesh, ax=ax, pad=0.02, aspect=30)
             bar.set_label(label)
             cast(Any, bar.outline).set_linewidth(0.8)
-        first, last = dataset.attrs.get("bands", (None, None))
-        if first is not None:
-            group = f"band {first}" if last == first + 1 else f"bands {first} … {last - 1}"
+        if group := _style.group_name(dataset):
             ax.set_title(f"{group} at {_style.flux_title(dataset)}", fontsize=10.0)
     return ax
+
+
+def _area(dataset: xr.Dataset) -> str:
+    return f"{dataset.attrs.get('length_unit', 'a')}²"
 
 
 def _with_far_edge(momenta: np.ndarray) -> np.ndarray:

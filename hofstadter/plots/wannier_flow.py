@@ -39,5 +39,6 @@ def wannier_flow(dataset: xr.Dataset, ax: Axes | None = None, *, color: str | No
         ax.set(xlabel=f"$k_{3 - along}$", ylabel=r"Berry phase $\theta/2\pi$")
         chern = float(dataset["chern"]) if "chern" in dataset else np.nan
         number = f", C = {chern:+.0f}".replace("-", "−") if np.isfinite(chern) else ""
-        ax.set_title(_style.flux_title(dataset) + number, fontsize=10.0)
+        group = _style.group_name(dataset)
+        ax.set_title(f"{group} at {_style.flux_title(dataset)}{number}".removeprefix(" at "), fontsize=10.0)
     return ax

@@ -6,9 +6,11 @@ import time
 import numpy as np
 
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.flux import Flux
 from hofstadter.hamiltonian.batch import padded_cells
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Layout, Unit
+from hofstadter.models import Continuum, Model
 
 # A killed run loses a unit, and each costs some milliseconds of dispatch and writing: aim at a few seconds.
 SECONDS_PER_UNIT = 5.0
@@ -18,6 +20,8 @@ SECONDS_PER_CUBE = 16 / 3 / 10e9
 SECONDS_PER_MATRIX = 1e-5
 SECONDS_PER_POINT = 0.05
 LARGEST_UNIT = 64
+# How many states per cell and component a continuum model keeps is found when it is computed; this many are typical.
+STATES_PER_CELL = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +31,16 @@ class Plan:
     Attributes:
         layout: The shape of the store, units of work included.
         matrices: For every flux, in the order of the store, how many matrices it diagonalizes.
-        sizes: The rows of these matrices, padding included.
+        sizes: The rows of these matrices, padding included; a guess where `sizes_known` is false.
         work: A guess of the seconds that every flux takes, good for ratios.
+        sizes_known: Whether `sizes` are more than a guess.
     """
 
     layout: Layout
     matrices: tuple[int, ...]
     sizes: tuple[int, ...]
     work: tuple[float, ...]
+    sizes_known: bool = True
 
     def unit_work(self, unit: Unit) -> int:
         """The sum of `work` over a unit, in microseconds."""
@@ -51,7 +57,8 @@ def make_plan(run_file: RunFile) -> Plan:
     points = task.points(parameters)
     fluxes = tuple(sorted(points, key=lambda flux: (padded_cells(flux.q), flux.q, flux.p)))
     matrices = tuple(task.matrices(model, parameters, flux) for flux in fluxes)
-    sizes = tuple(padded_cells(flux.q) * model.orbitals for flux in fluxes)
+    levels = getattr(parameters, "levels", None)
+    sizes = tuple(_size(model, flux, levels) for flux in fluxes)
     work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
     layout = Layout(
         sweep=run_file.sweep,
@@ -60,7 +67,15 @@ def make_plan(run_file: RunFile) -> Plan:
         splits=task.splits,
         sizes=task.sizes(model, parameters, points),
     )
-    return Plan(layout, matrices, sizes, work)
+    return Plan(layout, matrices, sizes, work, sizes_known=not isinstance(model, Continuum) or levels is not None)
+
+
+def _size(model: Model, flux: Flux, levels: int | None) -> int:
+    """Rows of the matrix, for a continuum model without `levels` a guess."""
+    if not isinstance(model, Continuum):
+        return padded_cells(flux.q) * model.orbitals
+    states = STATES_PER_CELL * flux.q if levels is None else levels * max(flux.p, 1)
+    return max(states * model.components, 2 * model.bands_at(flux))
 
 
 def measured_speed() -> float:

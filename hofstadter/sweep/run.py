@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from hofstadter.errors import RunFileError, StoreError
+from hofstadter.errors import RunFileError, Status, StoreError
 from hofstadter.flux import Flux
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Unit
@@ -153,12 +153,28 @@ def _compute(run_file: RunFile, plan: Plan, store: Store, executor: Executor, mi
 def _record(store: Store, unit: Unit, future: Future[xr.Dataset]) -> None:
     error = future.exception()
     if error is None:
-        store.save(unit, future.result())
+        result = future.result()
+        store.save(unit, result)
         log.info("saved unit %s", unit.index)
+        if message := _doubt(result):
+            store.fail(unit, f"{store.layout.describe(unit)}: {message}")
     else:
         log.info("unit %s failed", unit.index, exc_info=error)
         message = " ".join(f"{type(error).__name__}: {error}".split())
         store.fail(unit, f"{store.layout.describe(unit)}: {message}")
+
+
+def _doubt(result: xr.Dataset) -> str:
+    """Why results that were saved still count as failed, or empty: their basis was cut off too low."""
+    if "basis_status" not in result or not np.any(result["basis_status"] != int(Status.OK)):
+        return ""
+    status = np.ravel(result["basis_status"])
+    error, levels = np.ravel(result["cutoff_error"]), np.ravel(result["levels"])
+    worst = int(np.argmax(np.where(status != int(Status.OK), error, -1)))
+    at = f" at flux {result['p'].values[worst]}/{result['q'].values[worst]}" if status.size > 1 else ""
+    code = Status(int(status[worst]))
+    numbers = f"energies still move by {error[worst]:.2g} {result.attrs['energy_unit']} with {levels[worst]} levels{at}"
+    return f"{code.name}: {code.message} ({numbers}; the results were kept.)"
 
 
 class _Meter:

@@ -8,7 +8,7 @@ import pydantic
 import xarray as xr
 
 from hofstadter.flux import Flux
-from hofstadter.models import TightBinding
+from hofstadter.models import Model
 
 
 class Section(pydantic.BaseModel):
@@ -43,7 +43,7 @@ class Compute(Protocol):
 
     def __call__(
         self,
-        model: TightBinding,
+        model: Model,
         parameters: Any,
         points: Sequence[Flux],
         *,
@@ -78,9 +78,9 @@ class Task:
     summary: str
     parameters: type[Section]
     points: Callable[[Any], list[Flux]]
-    sizes: Callable[[TightBinding, Any, Sequence[Flux]], dict[str, int]]
+    sizes: Callable[[Model, Any, Sequence[Flux]], dict[str, int]]
     compute: Compute
-    matrices: Callable[[TightBinding, Any, Flux], int]
+    matrices: Callable[[Model, Any, Flux], int]
     names: frozenset[str]
     plots: tuple[str, ...]
     splits: bool = True

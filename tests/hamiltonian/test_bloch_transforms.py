@@ -198,7 +198,7 @@ def test_nothing_is_converted_silently(call, strict_jax):
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", hof.models.PRESETS)
+@pytest.mark.parametrize("name", hof.models.TIGHT_BINDING_PRESETS)
 def test_models_are_built_without_silent_conversions(name, strict_jax):
     with strict_jax():
         model = hof.models.PRESETS[name]()

@@ -86,7 +86,7 @@ def test_hops_are_the_shells_of_neighbors(name):
     np.testing.assert_allclose([found[bond] - expected[bond] for bond in found], 0, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", models.PRESETS)
+@pytest.mark.parametrize("name", models.TIGHT_BINDING_PRESETS)
 def test_default_arguments_are_an_energy_scale_of_one(name):
     model = models.PRESETS[name]()
     assert model.name == name
@@ -95,8 +95,8 @@ def test_default_arguments_are_an_energy_scale_of_one(name):
 
 
 def test_the_table_has_every_preset():
-    assert {system.build().name for system in systems.SYSTEMS} == set(models.PRESETS)
-    assert set(models.PRESETS) <= set(models.__all__)
+    assert {system.build().name for system in systems.SYSTEMS} == set(models.TIGHT_BINDING_PRESETS)
+    assert set(models.TIGHT_BINDING_PRESETS) <= set(models.__all__)
 
 
 def test_cells_have_the_documented_shape():
@@ -327,7 +327,7 @@ def numeric_arguments(preset):
     return [p.name for p in inspect.signature(preset).parameters.values() if p.annotation == Number]
 
 
-@pytest.mark.parametrize("name", models.PRESETS)
+@pytest.mark.parametrize("name", models.TIGHT_BINDING_PRESETS)
 def test_traced_arguments_give_the_same_model(name):
     preset = models.PRESETS[name]
     arguments = {argument: 0.2 + 0.1 * n for n, argument in enumerate(numeric_arguments(preset))}

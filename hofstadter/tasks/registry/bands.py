@@ -1,51 +1,83 @@
 """The task `bands` of run files."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 import xarray as xr
 
 from hofstadter.flux import Flux
-from hofstadter.models import TightBinding
-from hofstadter.tasks._task import FluxText, Section, Task
-from hofstadter.tasks.bands import bands
+from hofstadter.models import Model
+from hofstadter.tasks._basis import BASIS_NAMES
+from hofstadter.tasks._task import FluxText, Task
+from hofstadter.tasks.bands import bands, path_corners
+from hofstadter.tasks.registry.basis import Basis
 
-BANDS_NAMES = frozenset(["flux", "p", "q", "point", "band", "component", "energy", "k", "distance", "chern", "status"])
+BANDS_NAMES = BASIS_NAMES | frozenset(
+    ["flux", "p", "q", "point", "band", "component", "energy", "k", "distance", "chern", "status"]
+)
 
-# What `hofstadter.tasks.bands` takes by default, in units of 1/q.
-DEFAULT_CORNERS = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.0]]
+
+def _read_corner(value: Any) -> str | list[float]:
+    if isinstance(value, str):
+        return value
+    numbers = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    if not numbers or len(value) != 2:
+        raise ValueError(f"must be a momentum [k1, k2] or a name such as K, but is {value!r}.")
+    if not all(map(math.isfinite, value)):
+        raise ValueError(f"must be finite, but is {value!r}.")
+    return [float(x) for x in value]
 
 
-class BandsParameters(Section):
+CornerText = Annotated[
+    str | list[float],
+    pydantic.PlainValidator(_read_corner),
+    pydantic.WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["K"]},
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            ]
+        }
+    ),
+]
+"""A corner of a path in a run file."""
+
+
+class BandsParameters(Basis):
     """Bands along a path through the magnetic zone at one flux."""
 
     flux: FluxText = pydantic.Field(description="The flux, such as 1/3.")
-    corners: list[Annotated[list[float], pydantic.Field(min_length=2, max_length=2)]] | None = pydantic.Field(
+    corners: list[CornerText] | None = pydantic.Field(
         None,
-        description="Corners (k1, k2) of the path, in reduced momenta; by default around the magnetic zone.",
+        description="Corners of the path: reduced momenta [k1, k2] or names, such as [K, Γ, M]; by default around the "
+        "magnetic zone.",
     )
+    labels: list[str] | None = pydantic.Field(None, description="What to call the corners in plots.")
     points: Annotated[int, pydantic.Field(ge=2)] = pydantic.Field(100, description="Number of momenta.")
 
     chern: bool = pydantic.Field(False, description="Whether to compute the Chern number of each band.")
 
     @pydantic.model_validator(mode="after")
     def _check_corners(self) -> "BandsParameters":
-        corners = self.corners or DEFAULT_CORNERS
-        if len(corners) < 2 or any(a == b for a, b in itertools.pairwise(corners)):
+        corners = [None] * 4 if self.corners is None else self.corners
+        if len(corners) < 2 or any(a == b for a, b in itertools.pairwise(self.corners or ())):
             raise ValueError("`corners` must be at least two momenta, each different from the one before.")
         if self.points < len(corners):
             raise ValueError(f"`points` must be at least the {len(corners)} corners, but is {self.points}.")
         return self
 
 
-def _bands_sizes(model: TightBinding, parameters: BandsParameters, points: Sequence[Flux]) -> dict[str, int]:
-    return {"point": parameters.points, "band": points[0].q * model.orbitals, "component": 2}
+def _bands_sizes(model: Model, parameters: BandsParameters, points: Sequence[Flux]) -> dict[str, int]:
+    model = parameters.checked(model, points)
+    path_corners(model, points[0], parameters.corners, parameters.labels)
+    return {"point": parameters.points, "band": model.bands_at(points[0]), "component": 2}
 
 
 def _compute_bands(
-    model: TightBinding,
+    model: Model,
     parameters: BandsParameters,
     points: Sequence[Flux],
     *,
@@ -56,8 +88,10 @@ def _compute_bands(
         model,
         points[0],
         corners=parameters.corners,
+        labels=parameters.labels,
         points=parameters.points,
         chern=parameters.chern,
+        **parameters.basis(),
         memory_gb=memory_gb,
     )
     if progress is not None:

@@ -7,42 +7,49 @@ import pydantic
 import xarray as xr
 
 from hofstadter.flux import Flux
-from hofstadter.models import TightBinding
-from hofstadter.tasks._task import FluxText, Section, Task
+from hofstadter.models import Model
+from hofstadter.tasks._basis import BASIS_NAMES, band_range
+from hofstadter.tasks._task import FluxText, Task
 from hofstadter.tasks.geometry_map import geometry_map
-from hofstadter.tasks.registry.band_range import BandRange, check_band_range, check_within
+from hofstadter.tasks.registry.band_range import BandGroup
+from hofstadter.tasks.registry.basis import Basis
 
-GEOMETRY_NAMES = frozenset(
+GEOMETRY_NAMES = BASIS_NAMES | frozenset(
     ["flux", "p", "q", "k1", "k2", "kx", "ky", "berry_curvature", "metric_xx", "metric_xy", "metric_yy",
      "chern", "t_ratio", "trace_violation", "min_gap", "min_gap_k1", "min_gap_k2", "status"]
 )  # fmt: skip
 
 
-class GeometryParameters(Section):
+class GeometryParameters(Basis, BandGroup):
     """Berry curvature and quantum metric of a group of bands over the magnetic zone."""
 
     flux: FluxText = pydantic.Field(description="The flux, such as 1/3.")
-    bands: BandRange = pydantic.Field(description="First band and the one after the last, such as [0, 1].")
     points: Annotated[int, pydantic.Field(ge=2)] = pydantic.Field(48, description="Momenta per direction.")
 
-    _check_bands = pydantic.field_validator("bands")(lambda bands: list(check_band_range(bands)))
 
-
-def _sizes(model: TightBinding, parameters: GeometryParameters, points: Sequence[Flux]) -> dict[str, int]:
-    check_within(parameters.bands, points[0], model)
+def _sizes(model: Model, parameters: GeometryParameters, points: Sequence[Flux]) -> dict[str, int]:
+    model = parameters.checked(model, points)
+    band_range(model, points[0], parameters.band_pair(), parameters.from_reference)
     return {"k1": parameters.points, "k2": parameters.points}
 
 
 def _compute(
-    model: TightBinding,
+    model: Model,
     parameters: GeometryParameters,
     points: Sequence[Flux],
     *,
     memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> xr.Dataset:
-    bands = check_band_range(parameters.bands)
-    result = geometry_map(model, points[0], bands, points=parameters.points, memory_gb=memory_gb)
+    result = geometry_map(
+        model,
+        points[0],
+        parameters.band_pair(),
+        from_reference=parameters.from_reference,
+        points=parameters.points,
+        **parameters.basis(),
+        memory_gb=memory_gb,
+    )
     if progress is not None:
         progress(1)
     return result

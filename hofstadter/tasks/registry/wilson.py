@@ -7,34 +7,33 @@ import pydantic
 import xarray as xr
 
 from hofstadter.flux import Flux
-from hofstadter.models import TightBinding
-from hofstadter.tasks._task import FluxText, Section, Task
-from hofstadter.tasks.registry.band_range import BandRange, check_band_range, check_within
+from hofstadter.models import Model
+from hofstadter.tasks._basis import BASIS_NAMES, band_range
+from hofstadter.tasks._task import FluxText, Task
+from hofstadter.tasks.registry.band_range import BandGroup
+from hofstadter.tasks.registry.basis import Basis
 from hofstadter.tasks.wannier_flow import wannier_flow
 
 
-class WilsonParameters(Section):
+class WilsonParameters(Basis, BandGroup):
     """Wannier centers of a group of bands as a momentum goes around the magnetic zone."""
 
     flux: FluxText = pydantic.Field(description="The flux, such as 1/3.")
-    bands: BandRange = pydantic.Field(description="First band and the one after the last, such as [0, 1].")
     direction: Literal[1, 2] = pydantic.Field(2, description="Which momentum runs along the loops.")
     steps: Annotated[int, pydantic.Field(ge=2)] | None = pydantic.Field(
         None, description="Momenta along a loop; by default 24, times q in direction 1."
     )
     loops: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(96, description="Number of loops.")
 
-    _check_bands = pydantic.field_validator("bands")(lambda bands: list(check_band_range(bands)))
 
-
-def _sizes(model: TightBinding, parameters: WilsonParameters, points: Sequence[Flux]) -> dict[str, int]:
-    check_within(parameters.bands, points[0], model)
-    first, last = parameters.bands
+def _sizes(model: Model, parameters: WilsonParameters, points: Sequence[Flux]) -> dict[str, int]:
+    model = parameters.checked(model, points)
+    first, last = band_range(model, points[0], parameters.band_pair(), parameters.from_reference)
     return {"loop": parameters.loops, "center": last - first}
 
 
 def _compute(
-    model: TightBinding,
+    model: Model,
     parameters: WilsonParameters,
     points: Sequence[Flux],
     *,
@@ -44,10 +43,12 @@ def _compute(
     result = wannier_flow(
         model,
         points[0],
-        check_band_range(parameters.bands),
+        parameters.band_pair(),
+        from_reference=parameters.from_reference,
         direction=parameters.direction,
         steps=parameters.steps,
         loops=parameters.loops,
+        **parameters.basis(),
         memory_gb=memory_gb,
     )
     if progress is not None:
@@ -66,7 +67,8 @@ WILSON = Task(
     matrices=lambda model, parameters, flux: 4 * parameters.loops * (parameters.steps or 24),
     names=frozenset(
         ["loop", "center", "phase", "transverse", "min_overlap", "loop_status", "chern", "status", "flux", "p", "q"]
-    ),
+    )
+    | BASIS_NAMES,
     plots=("wannier_flow",),
     splits=False,
 )
