@@ -4,6 +4,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
+from hofstadter._checks import fail
 from hofstadter.models.continuum import Continuum, continuum, in_valley, star
 
 Shape = Literal["square", "triangular"]
@@ -27,11 +28,11 @@ def electron_gas(
         lattice_constant: Length of a1 and a2.
         hbar2_over_2m: ħ²/2m in units of energy × length².
     """
-    vectors = lattice_constant * jnp.asarray(VECTORS[lattice])
+    unit = _unit_vectors(lattice)
     return continuum(
-        vectors,
+        lattice_constant * jnp.asarray(unit),
         [(hbar2_over_2m, 0, 0, (1, 1))],
-        [(potential, 0, 0, g) for g in star(VECTORS[lattice])],
+        [(potential, 0, 0, g) for g in star(unit)],
         name=f"electron gas, {lattice} potential",
     )
 
@@ -58,9 +59,10 @@ def dirac_superlattice(
         lattice_constant: Length of a1 and a2.
         valley: +1, or −1 for the time-reversed partner with −v σ*·π.
     """
-    harmonics = star(VECTORS[lattice])
+    unit = _unit_vectors(lattice)
+    harmonics = star(unit)
     model = continuum(
-        lattice_constant * jnp.asarray(VECTORS[lattice]),
+        lattice_constant * jnp.asarray(unit),
         [(velocity, 0, 1, (0, 1))],
         [(potential + mass_potential, 0, 0, g) for g in harmonics]
         + [(potential - mass_potential, 1, 1, g) for g in harmonics]
@@ -70,3 +72,10 @@ def dirac_superlattice(
         name=f"Dirac fermions, {lattice} superlattice",
     )
     return in_valley(model, valley)
+
+
+def _unit_vectors(lattice: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """a1 and a2 for lattice constant 1."""
+    if lattice not in VECTORS:
+        raise fail("lattice", '"square" or "triangular"', repr(lattice))
+    return VECTORS[lattice]
