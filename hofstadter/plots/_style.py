@@ -26,6 +26,9 @@ INK = "#16161a"
 NEUTRAL = "#d9d9dd"
 """Gaps with t = 0."""
 
+NEUTRAL_LINE = "#a8a8b0"
+"""Bands with C = 0."""
+
 UNKNOWN = "#f6f6f7"
 """Gaps without a label; they are hatched as well, in the color `HATCH`."""
 
@@ -94,13 +97,14 @@ class ChernColors:
 
     Args:
         max_chern: Largest |t| with a color of its own, at least 1.
+        neutral: The color of t = 0.
     """
 
-    def __init__(self, max_chern: int):
+    def __init__(self, max_chern: int, neutral: str = NEUTRAL):
         """Take `max_chern` colors of either sign."""
         self.max_chern = as_integer("max_chern", max_chern, minimum=1)
         negative, positive = _shades(_NEGATIVE, self.max_chern), _shades(_POSITIVE, self.max_chern)
-        shades = ListedColormap([*negative[::-1], to_rgba(NEUTRAL), *positive], name="gap_chern")
+        shades = ListedColormap([*negative[::-1], to_rgba(neutral), *positive], name="gap_chern")
         self.cmap = shades.with_extremes(bad=UNKNOWN)
         self.norm = BoundaryNorm(np.arange(-self.max_chern - 0.5, self.max_chern + 1), self.cmap.N)
 

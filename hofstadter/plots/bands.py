@@ -63,7 +63,7 @@ def _chern_colors(dataset: xr.Dataset, ax: Axes) -> list:
     known = np.isfinite(chern)
     if not known.any():
         return [_style.HATCH] * len(chern)
-    colors = _style.ChernColors(int(np.clip(np.abs(chern[known]).max(), 1, 6)))
+    colors = _style.ChernColors(int(np.clip(np.abs(chern[known]).max(), 1, 6)), _style.NEUTRAL_LINE)
     colors.colorbar(ax, chern[known], label="Chern number C")
     return [shade if sure else _style.HATCH for shade, sure in zip(colors(chern), known, strict=True)]
 

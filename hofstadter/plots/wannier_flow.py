@@ -38,7 +38,8 @@ def wannier_flow(dataset: xr.Dataset, ax: Axes | None = None, *, color: str | No
         ax.axhline(0.0, color=_style.HATCH, linewidth=0.6, zorder=0.5)
         ax.set(xlabel=f"$k_{3 - along}$", ylabel=r"Berry phase $\theta/2\pi$")
         chern = float(dataset["chern"]) if "chern" in dataset else np.nan
-        number = f", C = {chern:+.0f}".replace("-", "−") if np.isfinite(chern) else ""
+        shown = f"{chern:+.0f}".replace("-", "−") if chern else "0"
+        number = f", C = {shown}" if np.isfinite(chern) else ""
         group = _style.group_name(dataset)
         ax.set_title(f"{group} at {_style.flux_title(dataset)}{number}".removeprefix(" at "), fontsize=10.0)
     return ax
