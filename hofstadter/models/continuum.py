@@ -128,6 +128,8 @@ def continuum(
             raise fail(f"kinetic[{number}]", "a positive power of π", (i, j), "Constants belong to `potential`.")
         if is_concrete(offsets) and not np.allclose(offsets[a], offsets[b], rtol=0, atol=1e-12):
             raise fail(f"kinetic[{number}]", "between components with the same offset", f"from {b} to {a}")
+    if is_concrete(vectors, kinetic_values):
+        _check_bounded(np.asarray(vectors), kinetic_values, terms, components, reference)
     return Continuum(
         vectors=vectors,
         offsets=offsets,
@@ -211,6 +213,29 @@ def _read_list(name: str, entries: Sequence, components: int, partner: Any) -> t
         amplitudes.append(amplitude)
         indices.append(index)
     return amplitudes, tuple(indices)
+
+
+def _check_bounded(
+    vectors: np.ndarray, amplitudes: Sequence, terms: Sequence[Term], components: int, reference: Reference
+) -> None:
+    """Refuse a kinetic energy that does not grow where the reference wants a bound, and components without any."""
+    for component in range(components):
+        if not any(v != 0 and component in (a, b) for v, (a, b, _, _) in zip(amplitudes, terms, strict=True)):
+            raise fail("kinetic", "nonzero in each component", f"missing in component {component}")
+    # So far from the origin that the highest powers decide.
+    far = 1e6 / np.linalg.norm(vectors[0])
+    for direction in np.exp(2j * np.pi * (np.arange(12) + 0.1) / 12):
+        symbol = np.zeros((components, components), complex)
+        for amplitude, (a, b, i, j) in zip(amplitudes, terms, strict=True):
+            value = complex(amplitude) * (far * direction) ** i * (far * direction.conj()) ** j
+            symbol[a, b] += value
+            if (a, i) != (b, j):
+                symbol[b, a] += value.conjugate()
+        energies = np.linalg.eigvalsh(symbol)
+        rounding = 1e-12 * np.max(np.abs(energies))
+        sign = {"bottom": 1, "neutrality": 0, "top": -1}[reference]
+        if np.any(sign * energies < -rounding):
+            raise fail("reference", "where the spectrum is bounded", repr(reference), "Look at the signs in `kinetic`.")
 
 
 def _level_offsets(components: int, terms: Sequence[Term]) -> tuple[int, ...]:

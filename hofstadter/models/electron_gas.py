@@ -5,17 +5,17 @@ from typing import Literal
 import jax.numpy as jnp
 
 from hofstadter._checks import fail
-from hofstadter.models.continuum import Continuum, continuum, in_valley, star
+from hofstadter.models.continuum import Continuum, Number, continuum, in_valley, star
 
 Shape = Literal["square", "triangular"]
 VECTORS = {"square": ((1.0, 0.0), (0.0, 1.0)), "triangular": ((1.0, 0.0), (0.5, 3**0.5 / 2))}
 
 
 def electron_gas(
-    potential: float = 1.0,
+    potential: Number = 1.0,
     lattice: Shape = "square",
-    lattice_constant: float = 1.0,
-    hbar2_over_2m: float = 1.0,
+    lattice_constant: Number = 1.0,
+    hbar2_over_2m: Number = 1.0,
 ) -> Continuum:
     """Two-dimensional electron gas in a cosine potential, H = (ħ²/2m) π² + V Σ 2cos(G·r).
 
@@ -38,12 +38,12 @@ def electron_gas(
 
 
 def dirac_superlattice(
-    velocity: float = 1.0,
-    potential: float = 1.0,
-    mass_potential: float = 0.0,
-    mass: float = 0.0,
+    velocity: Number = 1.0,
+    potential: Number = 1.0,
+    mass_potential: Number = 0.0,
+    mass: Number = 0.0,
     lattice: Shape = "square",
-    lattice_constant: float = 1.0,
+    lattice_constant: Number = 1.0,
     valley: int = 1,
 ) -> Continuum:
     """Dirac fermions in a superlattice, H = v σ·π + m σ_z + (U + M σ_z) Σ 2cos(G·r), sublattices (A, B).
