@@ -11,6 +11,7 @@ from hofstadter.hamiltonian.batch import padded_cells
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Layout, Unit
 from hofstadter.models import Continuum, Model
+from hofstadter.tasks._basis import padded_rows, with_bands
 
 # A killed run loses a unit, and each costs some milliseconds of dispatch and writing: aim at a few seconds.
 SECONDS_PER_UNIT = 5.0
@@ -58,6 +59,7 @@ def make_plan(run_file: RunFile) -> Plan:
     fluxes = tuple(sorted(points, key=lambda flux: (padded_cells(flux.q), flux.q, flux.p)))
     matrices = tuple(task.matrices(model, parameters, flux) for flux in fluxes)
     levels = getattr(parameters, "levels", None)
+    model = with_bands(model, getattr(parameters, "bands_per_cell", None))
     sizes = tuple(_size(model, flux, levels) for flux in fluxes)
     work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
     layout = Layout(
@@ -74,8 +76,9 @@ def _size(model: Model, flux: Flux, levels: int | None) -> int:
     """Rows of the matrix, for a continuum model without `levels` a guess."""
     if not isinstance(model, Continuum):
         return padded_cells(flux.q) * model.orbitals
-    states = STATES_PER_CELL * flux.q if levels is None else levels * max(flux.p, 1)
-    return max(states * model.components, 2 * model.bands_at(flux))
+    if levels is not None:
+        return padded_rows(model, flux, levels) * model.components
+    return max(STATES_PER_CELL * flux.q * model.components, 2 * model.bands_at(flux))
 
 
 def measured_speed() -> float:

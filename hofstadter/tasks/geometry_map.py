@@ -11,6 +11,9 @@ from hofstadter.geometry.metric import quantum_geometric_tensor, zone_average
 from hofstadter.models import Model
 from hofstadter.tasks._basis import band_range, basis_variables, group_attributes, problem_at, with_bands
 
+# What the averages over the zone are to be accurate to.
+AVERAGE_RTOL = 1e-10
+
 
 def geometry_map(
     model: Model,
@@ -32,7 +35,7 @@ def geometry_map(
         bands: First band and the one after the last; the group must be separated from the others at every k.
         from_reference: Whether `bands` counts from the model's reference, say charge neutrality: −1 is the first band
             below it. By default it counts from the lowest of the model's bands.
-        points: Momenta per direction of the map. Averages choose their own mesh.
+        points: Momenta per direction of the map. Averages choose their own mesh, for an accuracy of 1e-10, or `rtol`.
         levels: Continuum only: Landau levels to keep; by default as many as the accuracy needs.
         bands_per_cell: Continuum only: how many bands per cell on each side of the model's reference; by default the
             model's own number.
@@ -52,7 +55,8 @@ def geometry_map(
     k = problem.reduced_mesh(points := as_integer("points", points, minimum=2), points)
     tensor = quantum_geometric_tensor(problem, bands, k, memory_gb=memory_gb, throw=False)
     metric, curvature = np.asarray(tensor.real), np.asarray(-2 * tensor[..., 0, 1].imag)
-    average = zone_average(problem, bands, memory_gb=memory_gb)
+    # A basis that is less accurate than a mesh would let the averages wander for ever.
+    average = zone_average(problem, bands, rtol=max(AVERAGE_RTOL, rtol or 0), memory_gb=memory_gb)
     momenta = np.asarray(k) @ np.asarray(lattice.reciprocal_vectors(model.vectors))
     plane = ("k1", "k2")
     return xr.Dataset(

@@ -116,6 +116,16 @@ def test_check_says_what_a_run_costs(hofstadter, file, tmp_path):
     assert "(there already, of another run file)" in hofstadter("check", file)[1]
 
 
+def test_check_does_not_know_the_size_of_a_basis_that_is_searched_for(hofstadter, tmp_path):
+    file = tmp_path / "run.yaml"
+    text = f"model: {{name: electron_gas}}\ntask: {{name: bands, flux: 1/2}}\noutput: {{store: {tmp_path / 'a'}}}\n"
+    for levels, row in (("", "perhaps 128, known when the basis"), (", levels: 20", "32 to 32, 1 padded size")):
+        file.write_text(text.replace("1/2", "1/2" + levels))
+        code, out, _ = hofstadter("check", file)
+        assert code == 0
+        assert row in out
+
+
 def test_show(hofstadter, file, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_FAIL", "4")
     hofstadter("run", file)
@@ -161,10 +171,11 @@ def test_plot_of_a_store_with_nothing_in_it(hofstadter, file, tmp_path, monkeypa
 def test_models(hofstadter):
     code, out, _ = hofstadter("models")
     assert code == 0
-    assert all(name in out for name in (*PRESETS, "tight_binding"))
+    assert all(name in out for name in (*PRESETS, "tight_binding", "continuum"))
     code, out, _ = hofstadter("models", "haldane")
     assert out.startswith("haldane(t=1, t2=0.15, phase=1.5708, mass=0)\n\nHaldane's model")
     assert "Args:" in out
+    assert "stacking=AB-AB, " in hofstadter("models", "twisted_double_bilayer")[1].partition("\n")[0]
     code, _, err = hofstadter("models", "haldan")
     assert (code, "There is no model called 'haldan'." in err) == (2, True)
 
