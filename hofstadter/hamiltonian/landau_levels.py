@@ -19,7 +19,7 @@ from hofstadter.magnetic import landau_basis
 from hofstadter.magnetic.form_factors import displacement, ladder_product
 from hofstadter.models.continuum import Continuum
 
-# Rows come in multiples of this, so that fluxes of similar size share compiled programs.
+# Rows and levels come in multiples of this, so that fluxes of similar size share compiled programs.
 ROW_STEP = 16
 # Levels to try first, at one flux quantum per cell.
 FIRST_LEVELS = 64
@@ -145,8 +145,8 @@ def with_sufficient_levels(
 
     def build(at: Flux, count: int, wanted: tuple[int, int]) -> Problem:
         most = count + max(model.level_offsets)
-        rows = -(-most * at.p // ROW_STEP) * ROW_STEP
-        return assemble(model, jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count), rows, most, wanted)
+        rows, table = (-(-size // ROW_STEP) * ROW_STEP for size in (most * at.p, most))
+        return assemble(model, jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count), rows, table, wanted)
 
     bands = cutoff.wanted_bands(model, flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, bands)
