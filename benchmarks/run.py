@@ -43,6 +43,7 @@ def main() -> int:
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    import continuum
     import counting
     import fresh
     import measure
@@ -56,6 +57,7 @@ def main() -> int:
         counting.density_maps,
         counting.gap_labels,
         topology.all_bands,
+        continuum.moire_spectra,
         fresh.cold_starts,
         fresh.bounded_memory,
     ]

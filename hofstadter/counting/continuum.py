@@ -7,9 +7,10 @@ second route, the Středa slope towards neighboring fluxes gives t itself; half-
 """
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from hofstadter.counting.edges import BandEdges
@@ -28,9 +29,9 @@ from hofstadter.topology.diophantine import gap_label_s
 EDGE_TOLERANCE = 1e-4
 # Rounds of local search around extrema that are not on the mesh.
 MAX_REFINEMENTS = 8
-# Neighbors with larger matrices are not asked for a Středa slope.
-MAX_NEIGHBOR_BASIS = 2500
-MAX_NEIGHBORS = 4
+# Neighbors with larger matrices, and more than so many pairs of them, are not asked for a Středa slope.
+MAX_NEIGHBOR_BASIS = 1500
+MAX_NEIGHBORS = 2
 # A neighbor counts as being in the same gap if no level comes closer to the middle than this part of the gap, and if
 # levels that move in proportion to the flux, as those of Landau do, moved less than this part of it.
 CLEARANCE = 0.2
@@ -68,7 +69,7 @@ class Basis(NamedTuple):
 def find_continuum_edges(model: Continuum, flux: Flux, basis: Basis, *, memory_gb: float = 4.0) -> FluxSpectrum:
     """Edges of the wanted bands at one flux."""
     problem = basis.at(model, flux)
-    size = 12 if flux.q == 1 else 6 if flux.q <= 4 else 4
+    size = continuum_mesh_size(flux)
     grid = np.arange(size) / (size * flux.q)
     mesh = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
     energies = _energies(problem, mesh, memory_gb)
@@ -87,6 +88,11 @@ def find_continuum_edges(model: Continuum, flux: Flux, basis: Basis, *, memory_g
     return FluxSpectrum(problem, BandEdges(lower, upper, status))
 
 
+def continuum_mesh_size(flux: Flux) -> int:
+    """Mesh points per direction of the reduced zone: fewer for larger q, where bands are flatter."""
+    return 12 if flux.q == 1 else 6 if flux.q <= 4 else 4
+
+
 def label_continuum_gaps(
     model: Continuum, flux: Flux, spectrum: FluxSpectrum, gaps: Gaps, basis: Basis, *, memory_gb: float = 4.0
 ) -> Gaps:
@@ -95,7 +101,7 @@ def label_continuum_gaps(
     count = gaps.bands_below - float(problem.reference_filling)
     if not len(count):
         return gaps
-    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), basis, memory_gb)
+    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), basis, problem.basis_size, memory_gb)
     berry = _berry(problem, gaps, streda)
     from_berry, from_streda = ~np.isnan(berry), ~np.isnan(streda)
     conflict = from_berry & from_streda & (berry != streda)
@@ -136,17 +142,17 @@ def _reference_energy(spectrum: FluxSpectrum) -> float:
 
 
 def _energies(problem: AbstractTruncatedProblem, k: np.ndarray, memory_gb: float) -> np.ndarray:
-    return np.asarray(solve(problem, k, states=False, memory_gb=memory_gb).energies)
+    return np.asarray(solve(problem, jnp.asarray(k), states=False, memory_gb=memory_gb).energies)
 
 
 def _berry(problem: AbstractTruncatedProblem, gaps: Gaps, streda: np.ndarray) -> np.ndarray:
-    """t of every gap from the Berry flux of the bands between gaps, from the end where t is known.
+    """Chern numbers t of the gaps from the Berry flux of the bands between them, from the end where t is known.
 
     That end is the bottom or the top of the spectrum; near neutrality the widest gap that has a Středa slope.
     """
     places = gaps.bands_below.tolist()
     ends = {"bottom": [0, *places], "neutrality": places, "top": [*places, problem.returned_bands]}[problem.reference]
-    groups = list(zip(ends[:-1], ends[1:], strict=True))
+    groups = list(itertools.pairwise(ends))
     steps = np.array([number.value for number in chern_numbers(problem, groups)]) if groups else np.zeros(0)
     if problem.reference == "bottom":
         return np.cumsum(steps)
@@ -161,35 +167,38 @@ def _berry(problem: AbstractTruncatedProblem, gaps: Gaps, streda: np.ndarray) ->
 
 
 def _streda(
-    model: Continuum, flux: Flux, count: np.ndarray, gaps: Gaps, edge: float, basis: Basis, memory_gb: float
+    model: Continuum,
+    flux: Flux,
+    count: np.ndarray,
+    gaps: Gaps,
+    edge: float,
+    basis: Basis,
+    basis_size: int,
+    memory_gb: float,
 ) -> np.ndarray:
     """Slope of the density in each gap towards Farey neighbors on both sides; NaN where no two close ones agree.
 
-    Energies are measured from `edge`, the place in the spectrum that densities are counted from.
+    Energies are measured from `edge`, the place in the spectrum that densities are counted from. `basis_size` is
+    that of this flux; those of others are in proportion to q.
     """
     result = np.full(len(count), np.nan)
     distance = np.abs((gaps.lower + gaps.upper) / 2 - edge)
     reach = MOTION * gaps.size * float(flux) / np.where(distance > 0, distance, 1)
+    largest, tried = MAX_NEIGHBOR_BASIS * flux.q // basis_size, 0
     denominator = flux.q + 1
-    for _ in range(MAX_NEIGHBORS):
+    while denominator <= largest and tried < MAX_NEIGHBORS and np.any(np.isnan(result)):
         sides = farey_neighbors(flux, denominator)
-        if any(side.p <= 0 for side in sides):
-            denominator = max(side.q for side in sides) + 1
+        denominator = max(side.q for side in sides) + 1
+        near = max(abs(float(side) - float(flux)) for side in sides) < reach
+        if denominator > largest + 1 or not np.any(near & np.isnan(result)) or any(side.p <= 0 for side in sides):
             continue
+        tried += 1
         slopes = []
         for side in sides:
-            problem = basis.at(model, side)
-            if problem.basis_size > MAX_NEIGHBOR_BASIS:
-                return result
-            density = _density_in_gaps(problem, side, gaps, memory_gb)
+            density = _density_in_gaps(basis.at(model, side), side, gaps, memory_gb)
             slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
-        left, right = slopes
-        near = max(abs(float(side) - float(flux)) for side in sides) < reach
-        agree = np.isnan(result) & near & (np.abs(left - right) < 1e-6)
-        result = np.where(agree, np.round(2 * left) / 2, result)
-        if not np.any(np.isnan(result)):
-            return result
-        denominator = max(side.q for side in sides) + 1
+        agree = np.isnan(result) & near & (np.abs(slopes[0] - slopes[1]) < 1e-6)
+        result = np.where(agree, np.round(2 * slopes[0]) / 2, result)
     return result
 
 

@@ -68,6 +68,12 @@ class AbstractMagneticBlochProblem(eqx.Module):
         return self.basis_size
 
     @property
+    def solved_bands(self) -> tuple[int, int]:
+        """Range of eigenvalues of `matrix` that topology looks at: the returned ones and a neighbor on either side."""
+        last = self.first_band + self.returned_bands
+        return max(0, self.first_band - 1), min(last + 1, self.basis_size)
+
+    @property
     def reference_filling(self) -> Float[Array, ""]:
         """How many of the returned bands are filled where densities are counted from, say at charge neutrality."""
         return jnp.zeros(())

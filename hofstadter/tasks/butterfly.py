@@ -52,8 +52,9 @@ def gaps(model: Model, flux: FluxLike, *, min_gap: float | None = None, memory_g
         memory_gb: Working memory.
 
     Returns:
-        Dataset with dim (gap), ascending in energy: `lower`, `upper`, `size`, `density` (states per cell below the
-        gap; of a continuum model counted from its reference), `s`, `t` with density = s + t p/q, `bands_below`, `route` (flags: 1 Berry flux, 2 Středa) and `status`.
+        Dataset with dim (gap), ascending in energy: `lower`, `upper`, `size`, `density` (states per cell below the gap;
+        of a continuum model counted from its reference), `s`, `t` with density = s + t p/q, `bands_below`, `route`
+        (flags: 1 Berry flux, 2 Středa) and `status`.
         `s` and `t` are NaN where `status` is not OK.
     """
     return butterfly(model, fluxes=[flux], min_gap=min_gap, memory_gb=memory_gb).isel(flux=0)
@@ -79,8 +80,8 @@ def butterfly(
         model: The zero-field model.
         fluxes: Fluxes per primitive cell; or give `max_denominator`.
         max_denominator: All reduced p/q in [0, 1] with q up to this.
-        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|, for
-            continuum models 2e-3 of the range of the wanted bands.
+        min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|,
+            for continuum models 2e-3 of the range of the wanted bands.
         labels: Whether to compute (s, t). Without it gaps have status LABEL_NOT_ESTABLISHED.
         bands_per_cell: Continuum models only: wanted bands, as in `at_flux`.
         rtol: Continuum models only: accuracy of the wanted energies relative to their range.

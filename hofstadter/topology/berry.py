@@ -66,12 +66,17 @@ def solve_corners(
     Float[Array, "corner1 corner2 band"],
     Complex[Array, "corner1 corner2 basis band"],
 ]:
-    """Momenta, energies and states at the (n + 1)² corners of n × n plaquettes."""
+    """Momenta, and energies and states of the `solved_bands`, at the (n + 1)² corners of n × n plaquettes."""
     index = jnp.arange(n + 1)
     offsets = jnp.stack(jnp.meshgrid(index, index, indexing="ij"), axis=-1)
     k = corner + step * offsets.astype(corner.dtype)
-    energies, states = jax.vmap(jax.vmap(lambda point: dense.eigensystem(problem.matrix(point))))(k)
-    return k, energies, states
+    solved = slice(*problem.solved_bands)
+
+    def solve(point):
+        energies, states = dense.eigensystem(problem.matrix(point))
+        return energies[solved], states[:, solved]
+
+    return k, *jax.vmap(jax.vmap(solve))(k)
 
 
 def _links(problem, k, step, states):

@@ -74,7 +74,8 @@ def chern_numbers(
 ) -> list[ChernNumber]:
     """`chern` for several groups of bands at once, which share every diagonalization."""
     warn_if_single_precision()
-    groups = [check_bands(problem, bands) for bands in groups]
+    skipped = problem.solved_bands[0]
+    groups = [(first - skipped, last - skipped) for first, last in (check_bands(problem, bands) for bands in groups)]
     tally = PlaquetteTally(
         problem.flux, np.array([last - first for first, last in groups]), problem.basis_size, LEAST_PATCHES
     )

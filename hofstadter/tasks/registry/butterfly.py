@@ -7,9 +7,11 @@ import pydantic
 import xarray as xr
 
 from hofstadter.counting import chambers
+from hofstadter.counting.continuum import continuum_mesh_size
 from hofstadter.counting.edges import mesh_size
 from hofstadter.flux import Flux
-from hofstadter.models import TightBinding
+from hofstadter.models import Continuum, Model
+from hofstadter.tasks._basis import check_basis, with_bands
 from hofstadter.tasks._task import Task
 from hofstadter.tasks.butterfly import butterfly
 from hofstadter.tasks.registry.fluxes import FluxList
@@ -28,21 +30,33 @@ class ButterflyParameters(FluxList):
         description="Narrowest gap to list; by default 1e-6 of the largest possible |energy|.",
     )
     labels: bool = pydantic.Field(True, description="Whether to compute the Chern numbers of the gaps.")
+    bands_per_cell: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
+        None,
+        description="Continuum models: bands per cell, on each side of the model's reference; by default its own.",
+    )
+    rtol: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = pydantic.Field(
+        None,
+        description="Continuum models: accuracy of energies over their range; by default 1e-6.",
+    )
 
 
-def _butterfly_sizes(model: TightBinding, parameters: ButterflyParameters, points: Sequence[Flux]) -> dict[str, int]:
-    bands = max(flux.q for flux in points) * model.orbitals
+def _butterfly_sizes(model: Model, parameters: ButterflyParameters, points: Sequence[Flux]) -> dict[str, int]:
+    model = with_bands(model, parameters.bands_per_cell)
+    check_basis(model, points, None, parameters.rtol)
+    bands = max(model.bands_at(flux) for flux in points)
     return {"band": bands, "gap": bands - 1}
 
 
-def _butterfly_matrices(model: TightBinding, parameters: ButterflyParameters, flux: Flux) -> int:
+def _butterfly_matrices(model: Model, parameters: ButterflyParameters, flux: Flux) -> int:
     """The mesh with half as many again for its refinement, and what Berry fluxes were measured to take."""
+    if isinstance(model, Continuum):
+        return 2 * continuum_mesh_size(flux) ** 2 + (90 if parameters.labels else 0)
     edges = 1 if chambers.applies_to(model) else mesh_size(flux.q) ** 2 * 3 // 2
     return edges + (60 if parameters.labels else 0)
 
 
 def _compute_butterfly(
-    model: TightBinding,
+    model: Model,
     parameters: ButterflyParameters,
     points: Sequence[Flux],
     *,
@@ -54,6 +68,8 @@ def _compute_butterfly(
         fluxes=list(points),
         min_gap=parameters.min_gap,
         labels=parameters.labels,
+        bands_per_cell=parameters.bands_per_cell,
+        rtol=1e-6 if parameters.rtol is None else parameters.rtol,
         memory_gb=memory_gb,
         progress=progress,
     )

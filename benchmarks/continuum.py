@@ -1,0 +1,94 @@
+"""Benchmarks of continuum models: twisted bilayer graphene at one flux quantum per cell, about 200 states per momentum.
+
+The rival gets the same matrices, prebuilt, so the ratio of the spectrum counts our assembly against us. Form factors
+and the angle sweep have no rival; their time alone is listed.
+"""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from measure import Line, clock, compare, largest
+
+import hofstadter as hof
+from hofstadter.models import bistritzer_macdonald
+
+# 2 (2 × 50 − 1) states of matrices of 208 or so rows.
+LEVELS = 50
+
+
+def moire_spectra(quick: bool) -> Iterator[Line]:
+    """Energies and states on a mesh, form factors of the flat bands, and many angles in one call."""
+    points = 6 if quick else 24
+    problem = hof.at_flux(bistritzer_macdonald(), 1, levels=LEVELS, bands_per_cell=2)
+    k = problem.mesh(points, points)
+    matrices = np.asarray(problem.matrix(k)).reshape(-1, problem.basis_size, problem.basis_size)
+    first = problem.first_band
+    wanted = slice(first, first + problem.returned_bands)
+
+    times, ours, theirs = compare(
+        lambda: hof.solve(problem, k),
+        lambda: clock(lambda: [np.linalg.eigh(matrix)[0][wanted] for matrix in matrices]),
+        seconds=90,
+        most=4,
+    )
+    assemble = shortest(jax.jit(lambda k: problem.matrix(k)), k)
+    yield Line(
+        "Energies and states, Bistritzer–MacDonald at 2π flux",
+        f"{points} × {points} momenta, n = {problem.basis_size}",
+        "numpy.linalg.eigh on prebuilt matrices",
+        **times,
+        error=largest(np.asarray(ours.energies).reshape(len(matrices), -1) - np.array(theirs)),
+        target=1 / 1.2,
+        note=f"assembly alone {assemble:.3f} s, {assemble / times['ours']:.0%} of the time; error in meV",
+    )
+
+    states = hof.solve(problem, k).states[..., problem.below - 1 : problem.below + 1]
+    shells = jnp.stack(jnp.meshgrid(jnp.arange(-3, 4), jnp.arange(-3, 4), indexing="ij"), axis=-1).reshape(-1, 2)
+
+    @jax.jit
+    def form_factors(states):
+        def one(point, bra, g):
+            return bra.conj().T @ problem.apply_plane_wave(point, g, bra)
+
+        over_momenta = jax.vmap(one, in_axes=(0, 0, None))
+        flat, bras = k.reshape(-1, 2), states.reshape(-1, *states.shape[-2:])
+        return jax.lax.map(lambda g: over_momenta(flat, bras, g), shells.astype(k.dtype))
+
+    seconds, factors = clock(lambda: form_factors(states))
+    yield Line(
+        "Form factors of the two flat bands at 2π flux",
+        f"{points} × {points} momenta × {len(shells)} reciprocal vectors",
+        "none",
+        ours=min(clock(lambda: form_factors(states))[0] for _ in range(3)),
+        first=seconds,
+        error=largest(np.asarray(factors[len(shells) // 2]) - np.eye(2)),
+        note="error: M(k, 0) = 1",
+    )
+
+    angles = jnp.linspace(1.0, 1.1, 8 if quick else 64)
+    few = problem.mesh(3, 3)
+
+    @jax.jit
+    @jax.vmap
+    def flat_bands(theta):
+        turned = hof.at_flux(bistritzer_macdonald(theta), 1, levels=LEVELS, bands_per_cell=1)
+        return hof.solve(turned, few, states=False).energies
+
+    seconds, energies = clock(lambda: flat_bands(angles))
+    yield Line(
+        "Flat bands at 2π flux for many twist angles, one compiled call",
+        f"{len(angles)} angles × 9 momenta, n = {problem.basis_size}",
+        "none",
+        ours=min(clock(lambda: flat_bands(angles))[0] for _ in range(2)),
+        first=seconds,
+        error=largest(np.mean(energies + energies[..., ::-1], axis=(1, 2))),
+        note="error: mean of energies at ±k, zero by particle-hole symmetry, in meV",
+    )
+
+
+def shortest(function, argument) -> float:
+    """Smallest of three times of a compiled function."""
+    clock(lambda: function(argument))
+    return min(clock(lambda: function(argument))[0] for _ in range(3))
