@@ -21,13 +21,16 @@ def blocks(language: str) -> list[str]:
 
 def test_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert len(blocks("python")) == 1
+    assert (len(blocks("python")), len(blocks("py"))) == (1, 1)
     names: dict = {}
     exec(compile(blocks("python")[0], "README.md", "exec"), names)
     assert (tmp_path / "butterfly.png").stat().st_size > 10_000
     # Honeycomb at 1/3 with a mass: a Landau level of electrons below, one of holes above, no Hall effect half-way.
     assert names["gaps"].t.values[names["gaps"].density == 1] == [0]
     assert capsys.readouterr().out.rstrip().endswith("\n-1")
+    exec(compile(blocks("py")[0], "README.md", "exec"), names)
+    assert (tmp_path / "tbg.png").stat().st_size > 10_000
+    assert capsys.readouterr().out.startswith("[ 1.  1. -1.  1.] to 0.0")
 
 
 def test_commands_are_one_line_each():
