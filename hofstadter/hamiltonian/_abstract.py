@@ -58,6 +58,11 @@ class AbstractMagneticBlochProblem(eqx.Module):
         """Number of physical bands; rows beyond it only pad the matrix and lie above them in energy."""
 
     @property
+    def reference(self) -> str:
+        """Where bands are counted from: the "bottom" of the spectrum, "neutrality" or its "top"."""
+        return "bottom"
+
+    @property
     def first_band(self) -> int:
         """How many eigenvalues of `matrix` lie below the first band that counts; bands are numbered from there."""
         return 0
@@ -112,11 +117,6 @@ class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
     above: eqx.AbstractVar[int]
     cutoff_error: eqx.AbstractVar[Float[Array, ""]]
     cutoff_tolerance: eqx.AbstractVar[Float[Array, ""]]
-
-    @property
-    @abc.abstractmethod
-    def reference(self) -> str:
-        """Where the wanted bands are counted from: the "bottom" of the spectrum, "neutrality" or its "top"."""
 
     @property
     @abc.abstractmethod

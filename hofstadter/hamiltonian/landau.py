@@ -64,8 +64,8 @@ class LandauProblem(AbstractLandauProblem):
         folded, _ = landau_basis.fold(k, self.q)
         index = jnp.asarray(self.model.harmonics, dtype=int).reshape(-1, 4)
         half = (self.model.offsets[index[:, 0]] - self.model.offsets[index[:, 1]]) / 2
-        ratio = (self.q / self.p).astype(k.dtype)
-        return turns_to_phase(ratio * landau_basis.cross(folded, index[:, 2:].astype(k.dtype) - half))[:, None]
+        ratio = self.q.astype(k.dtype) / self.p.astype(k.dtype)
+        return turns_to_phase(ratio * landau_basis.cross(folded[None], index[:, 2:].astype(k.dtype) - half))[:, None]
 
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
@@ -74,7 +74,7 @@ class LandauProblem(AbstractLandauProblem):
         k, dk = k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)
         here, home = landau_basis.fold(k, self.q)
         there, away = landau_basis.fold(k + dk, self.q)
-        ratio = (self.q / self.p).astype(k.dtype)
+        ratio = self.q.astype(k.dtype) / self.p.astype(k.dtype)
 
         def of_component(offset, part):
             # |there⟩ = |there + g⟩ U⁻¹ with g = away − home, and there + g is `here` + dk, next to here.
@@ -162,6 +162,7 @@ def _harmonics(
 ) -> Complex[Array, "harmonic rows rows"]:
     """The matrices A_h, amplitude included."""
     real = model.vectors.dtype
+    ratio = q.astype(real) / p.astype(real)
     kept = inside(model, levels, p, rows)
     level, _ = landau_basis.levels_and_states(rows, p)
     level = jnp.minimum(level, table - 1)
@@ -175,8 +176,8 @@ def _harmonics(
         # exp(iG·R) connects s with one s': the states of rows that differ from `column` by whole levels.
         connected = (row[None, :] - shift.column[:, None]) % p == 0
         area = landau_basis.cross(origin_a + origin_b, momentum) + landau_basis.cross(origin_a, origin_b)
-        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(real)
-        scale = half * amplitude * turns_to_phase(-(q / p).astype(real) * area / 2) * shift.phase[:, None]
+        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(amplitude.dtype)
+        scale = half * amplitude * turns_to_phase(-ratio * area / 2) * shift.phase[:, None]
         coupled = connected & kept[a][:, None] & kept[b][None, :]
         return jnp.where(coupled, scale * displacement(z, table)[level[:, None], level[None, :]], 0)
 

@@ -19,8 +19,11 @@ from hofstadter.magnetic import landau_basis
 from hofstadter.magnetic.form_factors import displacement, ladder_product
 from hofstadter.models.continuum import Continuum
 
-# Rows and levels come in multiples of this, so that fluxes of similar size share compiled programs.
+# Rows and levels come in multiples of this, so that fluxes of similar size share compiled programs; small ones, where
+# it would make matrices a quarter larger, in multiples of 4.
 ROW_STEP = 16
+SMALL_ROW_STEP = 4
+MANY_ROWS = 96
 # Levels to try first, at one flux quantum per cell.
 FIRST_LEVELS = 64
 
@@ -145,7 +148,7 @@ def with_sufficient_levels(
 
     def build(at: Flux, count: int, wanted: tuple[int, int]) -> Problem:
         most = count + max(model.level_offsets)
-        rows, table = (-(-size // ROW_STEP) * ROW_STEP for size in (most * at.p, most))
+        rows, table = _rounded_up(most * at.p), _rounded_up(most)
         return assemble(model, jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count), rows, table, wanted)
 
     bands = cutoff.wanted_bands(model, flux, bands_per_cell)
@@ -160,6 +163,11 @@ def with_sufficient_levels(
     if not is_concrete(model):
         return problem
     return cutoff.judged(problem, build(flux, math.ceil(levels * cutoff.MARGIN), bands), rtol)
+
+
+def _rounded_up(size: int) -> int:
+    step = SMALL_ROW_STEP if size <= MANY_ROWS else ROW_STEP
+    return -(-size // step) * step
 
 
 def _sufficient_levels(
@@ -226,7 +234,7 @@ def kinetic_matrix(
         element = ladder_product(level, i, j, real) * unit ** (i + j)
         raised = same_state & (level[:, None] == level[None, :] + (i - j))
         inside_both = kept[a][:, None] & kept[b][None, :]
-        term = jnp.where(raised & inside_both, amplitude * element[None, :], 0)
+        term = jnp.where(raised & inside_both, amplitude * element.astype(amplitude.dtype)[None, :], 0)
         blocks[a][b] = blocks[a][b] + term
         if (a, i) != (b, j):
             blocks[b][a] = blocks[b][a] + term.conj().T

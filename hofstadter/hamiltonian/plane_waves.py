@@ -85,7 +85,7 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
     def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
         model, waves = self.model, self.reciprocal.shape[1]
         folded, _ = landau_basis.fold(k, self.q)
-        momentum = folded + self.reciprocal.astype(k.dtype) - model.offsets[:, None, :]
+        momentum = folded[None, None] + self.reciprocal.astype(k.dtype) - model.offsets[:, None, :]
         x, y = jnp.moveaxis(momentum @ lattice.reciprocal_vectors(self.vectors), -1, 0)
         plus = jax.lax.complex(x, y)
         index = jnp.arange(waves)
@@ -93,7 +93,7 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
         for amplitude, (a, b, i, j) in zip(model.kinetic, model.terms, strict=True):
             value = amplitude * plus[b] ** i * plus[b].conj() ** j
             own_partner = (a, i) == (b, j)
-            matrix = matrix.at[a * waves + index, b * waves + index].add(value.real + 0j if own_partner else value)
+            matrix = matrix.at[a * waves + index, b * waves + index].add(value.real.astype(value.dtype) if own_partner else value)
             if not own_partner:
                 matrix = matrix.at[b * waves + index, a * waves + index].add(value.conj())
         return matrix
@@ -118,7 +118,7 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
         waves = self.reciprocal.shape[1]
         component = jnp.repeat(jnp.arange(self.model.components), waves)
         flat = self.reciprocal.reshape(-1, 2)
-        same = jnp.all(flat[:, None, :] == flat[None, :, :] + (home - away), axis=-1)
+        same = jnp.all(flat[:, None, :] == flat[None, :, :] + (home - away)[None, None], axis=-1)
         return (same & (component[:, None] == component[None, :])).astype(self.potential.dtype)
 
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
@@ -173,7 +173,7 @@ def _assemble(model: Continuum, waves: int, bands: tuple[int, int]) -> PlaneWave
     component = jnp.repeat(jnp.arange(model.components), waves)
     potential = jnp.zeros((size, size), model.kinetic.dtype)
     for amplitude, (a, b, m1, m2) in zip(model.potential, model.harmonics, strict=True):
-        match = jnp.all(flat[:, None, :] == flat[None, :, :] + jnp.asarray([m1, m2]), axis=-1)
+        match = jnp.all(flat[:, None, :] == flat[None, :, :] + jnp.asarray([m1, m2])[None, None], axis=-1)
         match &= (component[:, None] == a) & (component[None, :] == b)
         term = amplitude * match.astype(potential.dtype)
         half = 0.5 if (a, m1, m2) == (b, 0, 0) else 1.0

@@ -88,7 +88,7 @@ class ThetaProblem(AbstractLandauProblem):
         step = jnp.where(self.q > 1, 1 / self.q.astype(k.dtype), 0)
         _, end = _fold(k + jnp.stack([step, jnp.zeros_like(step)]))
         # The translation moves k by (j p/q) b1, which is `step` and a whole number of b1.
-        move = turns.astype(k.dtype) * (self.p / self.q).astype(k.dtype)
+        move = turns.astype(k.dtype) * self.p.astype(k.dtype) / self.q.astype(k.dtype)
         shift = jnp.stack([move, jnp.zeros_like(move)])
         phases = self._gauge_phases(
             here + shift, self.model.offsets, jnp.broadcast_to(-shift, self.model.offsets.shape)
@@ -108,8 +108,8 @@ class ThetaProblem(AbstractLandauProblem):
         in_fine_cell = jnp.stack([one / p, q])
         _, state = landau_basis.levels_and_states(self.rows, self.p)
         ladder = jnp.stack([state.astype(k.dtype), jnp.zeros(self.rows, k.dtype)], axis=-1)
-        momenta = (k + ladder)[None] - origin[:, None, :]
-        return siegel_theta.gauge_phase(momenta * in_fine_cell, momentum[:, None, :] * in_fine_cell, fine)
+        momenta = (k[None] + ladder)[None] - origin[:, None, :]
+        return siegel_theta.gauge_phase(momenta * in_fine_cell[None, None], momentum[:, None, :] * in_fine_cell[None, None], fine)
 
     def _moved_rows(self, change: Int[Array, ""]) -> Int[Array, " rows"]:
         """Row of (n, j + change mod p) for each row (n, j)."""
@@ -149,7 +149,7 @@ def theta_problem(
 def _fold(k: Float[Array, " 2"]) -> tuple[Float[Array, " 2"], Int[Array, ""]]:
     """Momentum with k1 in one period from `landau_basis.CUT` on, and the periods taken off."""
     count = jnp.floor(k[0] - landau_basis.CUT[0])
-    return jnp.stack([k[0] - count, k[1]]), count.astype(jnp.int32)
+    return jnp.stack([k[0] - count, k[1]]), count.astype(int)
 
 
 @eqx.filter_jit
@@ -193,7 +193,7 @@ def _harmonics(
         z = landau_basis.displacement_parameter(momentum, model.vectors, p, q)
         connected = (state[:, None] - m[0] - state[None, :]) % p == 0
         coupled = connected & kept[a][:, None] & kept[b][None, :]
-        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(model.vectors.dtype)
+        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(amplitude.dtype)
         return jnp.where(coupled, half * amplitude * displacement(z, table)[level[:, None], level[None, :]], 0)
 
     return jax.vmap(one)(model.potential, jnp.asarray(model.harmonics, dtype=int).reshape(-1, 4))

@@ -33,7 +33,7 @@ def _displacement(z: Complex[Array, ""], levels: int) -> Complex[Array, "levels 
     m, n = jnp.arange(levels)[:, None], jnp.arange(levels)[None, :]
     lower = table[jnp.minimum(m, n), jnp.abs(m - n)]
     sign = 1 - 2 * (jnp.abs(m - n) % 2)
-    return jnp.where(m >= n, lower, sign.astype(lower.real.dtype) * lower.conj())
+    return jnp.where(m >= n, lower, sign.astype(lower.dtype) * lower.conj())
 
 
 def _laguerre_functions(z: Complex[Array, ""], levels: int) -> Complex[Array, "n k"]:
@@ -41,13 +41,14 @@ def _laguerre_functions(z: Complex[Array, ""], levels: int) -> Complex[Array, "n
     real = z.real.dtype
     x = z.real**2 + z.imag**2
     k = jnp.arange(levels, dtype=real)
-    factors = z / jnp.sqrt(jnp.arange(1, levels, dtype=real))
-    start = jnp.exp(-x / 2) * jnp.cumprod(jnp.concatenate([jnp.ones(1, z.dtype), factors]))
+    factors = z / jnp.sqrt(jnp.arange(1, levels, dtype=real)).astype(z.dtype)
+    start = jnp.exp(-x / 2).astype(z.dtype) * jnp.cumprod(jnp.concatenate([jnp.ones(1, z.dtype), factors]))
 
     def step(carry, n):
         previous, current = carry
-        following = (2 * n + 1 + k - x) * current - jnp.sqrt(n * (n + k)) * previous
-        following = following / jnp.sqrt((n + 1) * (n + 1 + k))
+        norm = jnp.sqrt((n + 1) * (n + 1 + k))
+        now, before = (2 * n + 1 + k - x) / norm, jnp.sqrt(n * (n + k)) / norm
+        following = now.astype(z.dtype) * current - before.astype(z.dtype) * previous
         return (current, following), current
 
     _, table = jax.lax.scan(step, (jnp.zeros_like(start), start), jnp.arange(levels, dtype=real))

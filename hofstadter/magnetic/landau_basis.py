@@ -64,7 +64,7 @@ def fold(k: Float[Array, " 2"], q: Int[Array, ""]) -> tuple[Float[Array, " 2"], 
     """Momentum in the zone that starts at `CUT`, and the integers (n1, n2) with k = folded + (n1, n2/q)."""
     cells = jnp.stack([jnp.ones((), k.dtype), q.astype(k.dtype)])
     count = jnp.floor(k * cells - jnp.asarray(CUT, k.dtype))
-    return k - count / cells, count.astype(jnp.int32)
+    return k - count / cells, count.astype(int)
 
 
 def levels_and_states(rows: int, p: Int[Array, ""]) -> tuple[Int[Array, " row"], Int[Array, " row"]]:
@@ -95,7 +95,7 @@ def change_of_frame(
     real = folded.dtype
     shift = guiding_center(g, p, rows, real)
     moved = jnp.stack([g[0].astype(real), g[1].astype(real) / q.astype(real)])
-    turns = -(q / p).astype(real) * cross(moved, folded - offset) / 2
+    turns = -q.astype(real) / p.astype(real) * cross(moved, folded - offset) / 2
     return shift._replace(phase=shift.phase * turns_to_phase(turns))
 
 
@@ -104,8 +104,8 @@ def displacement_parameter(
 ) -> Complex[Array, "*batch"]:
     """Argument z = ℓ (Q_x − iQ_y)/√2 of the displacement operator for a reduced momentum Q."""
     length = magnetic_length(vectors, p, q)
-    cartesian = momentum @ lattice.reciprocal_vectors(vectors)
-    return jax.lax.complex(cartesian[..., 0], -cartesian[..., 1]) * (length / math.sqrt(2)).astype(cartesian.dtype)
+    cartesian = momentum @ lattice.reciprocal_vectors(vectors) * (length / math.sqrt(2))
+    return jax.lax.complex(cartesian[..., 0], -cartesian[..., 1])
 
 
 def magnetic_length(vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> Float[Array, ""]:

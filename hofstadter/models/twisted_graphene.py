@@ -240,10 +240,10 @@ def _dirac(
 ) -> list:
     """Terms of v σ·(1 + ε) R(−angle) π on the sublattices (a, b)."""
     if deformation is None or (isinstance(strain, int | float) and strain == 0):
-        phase = jnp.exp(1j * jnp.asarray(angle, float)) if isinstance(angle, jax.Array) else 1.0
+        phase = jax.lax.complex(jnp.cos(angle), jnp.sin(angle)) if isinstance(angle, jax.Array) else 1.0
         return [(velocity * phase, a, b, (0, 1))]
     matrix = (jnp.eye(2) + deformation) @ _rotation(-angle)
-    x, y = matrix[0] - 1j * matrix[1]
+    x, y = jax.lax.complex(matrix[0], -matrix[1])
     return [(velocity * (x + 1j * y) / 2, a, b, (0, 1)), (velocity * (x - 1j * y) / 2, a, b, (1, 0))]
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from hofstadter.models.continuum import Continuum, Number, continuum, in_valley
@@ -93,8 +94,9 @@ def twisted_homobilayer(
     psi = jnp.deg2rad(jnp.asarray(phase_deg, float))
     kinetic = -HBAR2_OVER_2M / mass
     harmonics = [(1, 0), (0, 1), (-1, -1)]
-    potential = [(potential_mev * jnp.exp(1j * psi), 0, 0, g) for g in harmonics]
-    potential += [(potential_mev * jnp.exp(-1j * psi), 1, 1, g) for g in harmonics]
+    phase = jax.lax.complex(jnp.cos(psi), jnp.sin(psi))
+    potential = [(potential_mev * phase, 0, 0, g) for g in harmonics]
+    potential += [(potential_mev * phase.conj(), 1, 1, g) for g in harmonics]
     potential += [(tunnelling_mev, 0, 1, g) for g in [(0, 0), (-1, -1), (0, -1)]]
     if not (isinstance(layer_mev, int | float) and layer_mev == 0):
         potential += [(layer_mev / 2, 0, 0, (0, 0)), (-layer_mev / 2, 1, 1, (0, 0))]

@@ -40,6 +40,9 @@ def integrated_density(
     warn_if_single_precision()
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
+    if not isinstance(model, TightBinding):
+        hint = "Of a continuum model, gaps and their densities are in `hofstadter.butterfly`."
+        raise fail("model", "a tight-binding model", f"the continuum model {model.name!r}", hint)
     points = as_fluxes(fluxes)
     levels = np.atleast_1d(np.asarray(energies, float))
     if levels.ndim != 1 or not np.all(np.isfinite(levels)):

@@ -73,6 +73,9 @@ def integrate(
     warn_if_single_precision()
     check_finite("chemical_potential", chemical_potential)
     check_finite("temperature", temperature)
+    if problem.first_band:
+        hint = "A sum over filled bands needs all of them, and the lower end of a truncated Dirac sea is not physical."
+        raise fail("problem", "of a spectrum that has a bottom", f"counted from {problem.reference}", hint)
     real = problem.vectors.dtype
     states = jnp.broadcast_arrays(jnp.asarray(chemical_potential, real), jnp.asarray(temperature, real))
     if is_concrete(states[1]) and np.any(np.asarray(states[1]) < 0):
