@@ -95,6 +95,9 @@ def minimal_metric(
         hofstadter.CalculationError: With `throw`, if the group touches another band or the mesh is too coarse.
     """
     warn_if_single_precision()
+    if not isinstance(problem, TightBindingProblem):
+        hint = "A continuum model has no orbitals that could be moved."
+        raise fail("problem", "of a tight-binding model", f"a {type(problem).__name__}", hint)
     bands = check_group(problem, bands)
     if points is not None:
         points = as_integer("points", points, minimum=1)

@@ -97,6 +97,8 @@ def local_chern_marker(
         True
     """
     warn_if_single_precision()
+    if not isinstance(model, TightBinding):
+        raise fail("model", "a tight-binding model", f"the continuum model {model.name!r}")
     try:
         n1, n2 = cells
     except (TypeError, ValueError):
