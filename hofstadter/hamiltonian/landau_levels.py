@@ -148,7 +148,7 @@ def with_sufficient_levels(
 
     def build(at: Flux, count: int, wanted: tuple[int, int]) -> Problem:
         most = count + max(model.level_offsets)
-        rows, table = _rounded_up(most * at.p), _rounded_up(most)
+        rows, table = rounded_up(most * at.p), rounded_up(most)
         return assemble(model, jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count), rows, table, wanted)
 
     bands = cutoff.wanted_bands(model, flux, bands_per_cell)
@@ -165,7 +165,8 @@ def with_sufficient_levels(
     return cutoff.judged(problem, build(flux, math.ceil(levels * cutoff.MARGIN), bands), rtol)
 
 
-def _rounded_up(size: int) -> int:
+def rounded_up(size: int) -> int:
+    """The number of rows that hold this many states."""
     step = SMALL_ROW_STEP if size <= MANY_ROWS else ROW_STEP
     return -(-size // step) * step
 

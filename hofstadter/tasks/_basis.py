@@ -11,7 +11,7 @@ from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem, AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.hamiltonian.cutoff import wanted_bands
-from hofstadter.hamiltonian.landau_levels import ROW_STEP
+from hofstadter.hamiltonian.landau_levels import rounded_up
 from hofstadter.models import Continuum, Model
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -65,7 +65,7 @@ def _only_continuum(name: str, value: Any) -> ValueError:
 
 def padded_rows(model: Continuum, flux: Flux, levels: int) -> int:
     """Rows of the matrix that each component of a model has at a positive flux, with so many Landau levels."""
-    return -(-(levels + max(model.level_offsets)) * flux.p // ROW_STEP) * ROW_STEP
+    return rounded_up((levels + max(model.level_offsets)) * flux.p)
 
 
 def bands_below(model: Model, flux: Flux) -> int:

@@ -119,7 +119,7 @@ def test_check_says_what_a_run_costs(hofstadter, file, tmp_path):
 def test_check_does_not_know_the_size_of_a_basis_that_is_searched_for(hofstadter, tmp_path):
     file = tmp_path / "run.yaml"
     text = f"model: {{name: electron_gas}}\ntask: {{name: bands, flux: 1/2}}\noutput: {{store: {tmp_path / 'a'}}}\n"
-    for levels, row in (("", "perhaps 128, known when the basis"), (", levels: 20", "32 to 32, 1 padded size")):
+    for levels, row in (("", "perhaps 128, known when the basis"), (", levels: 20", "20 to 20, 1 padded size")):
         file.write_text(text.replace("1/2", "1/2" + levels))
         code, out, _ = hofstadter("check", file)
         assert code == 0

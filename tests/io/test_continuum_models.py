@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+import hofstadter as hof
 from hofstadter.errors import RunFileError, Status
 from hofstadter.io.config import parse_run_file
 from hofstadter.io.schema import json_schema
@@ -57,7 +58,8 @@ def test_a_preset_with_a_sweep(parse):
     assert abs(model.potential[-1]) == 0.5
     plan = make_plan(run_file)
     assert plan.layout.sizes == {"point": 3, "band": 4, "component": 2}
-    assert (plan.sizes, plan.sizes_known) == ((32,), True)
+    problem = hof.at_flux(model, 1, levels=8, bands_per_cell=2)
+    assert (plan.sizes, plan.sizes_known) == ((problem.basis_size,), True)
     assert not make_plan(parse(PRESET.replace("levels: 8, ", ""))).sizes_known
     jsonschema.validate(YAML(typ="safe").load(PRESET), json_schema())
 
