@@ -24,7 +24,7 @@ class Spectrum(eqx.Module):
         energies: Ascending in the last axis.
         states: Columns are the eigenvectors in the basis of `problem.matrix`; None if only energies were asked for.
         status: `Status` code of each momentum.
-        residual: Largest ‖H v − E v‖ over the bands of each momentum, relative to the largest |E|; zero without states.
+        residual: Largest ‖H v − E v‖ over the bands of each momentum, relative to the largest |E| of H; zero without states.
     """
 
     energies: Float[Array, "*batch band"]
@@ -88,13 +88,13 @@ def solve_one(problem: AbstractMagneticBlochProblem, k: Float[Array, " 2"], stat
     if not states:
         energies = dense.eigenvalues(matrix)
         zero = jnp.zeros((), energies.dtype)
-        return Spectrum(energies[wanted], None, _with_basis(problem, _status(energies, zero)), zero)
+        return Spectrum(energies[wanted], None, _with_basis(problem, _status(energies, zero, problem.basis_size)), zero)
     energies, vectors = dense.eigensystem(matrix)
-    error = jnp.linalg.norm(matrix @ vectors - vectors * energies.astype(vectors.dtype)[None, :], axis=0)
     scale = jnp.max(jnp.abs(energies))
+    energies, vectors = energies[wanted], vectors[:, wanted]
+    error = jnp.linalg.norm(matrix @ vectors - vectors * energies.astype(vectors.dtype)[None, :], axis=0)
     residual = jnp.max(error) / jnp.where(scale > 0, scale, 1)
-    status = _with_basis(problem, _status(energies, residual))
-    return Spectrum(energies[wanted], vectors[:, wanted], status, residual)
+    return Spectrum(energies, vectors, _with_basis(problem, _status(energies, residual, problem.basis_size)), residual)
 
 
 def _with_basis(problem: AbstractMagneticBlochProblem, status: Int[Array, ""]) -> Int[Array, ""]:
@@ -102,9 +102,9 @@ def _with_basis(problem: AbstractMagneticBlochProblem, status: Int[Array, ""]) -
     return jnp.where(status == int(Status.OK), problem.basis_status, status)
 
 
-def _status(energies: Float[Array, " n"], residual: Float[Array, ""]) -> Int[Array, ""]:
+def _status(energies: Float[Array, " band"], residual: Float[Array, ""], basis_size: int) -> Int[Array, ""]:
     # A backward stable solver leaves a few n eps; a wrong vector leaves order one.
-    tolerance = 100 * energies.shape[0] * jnp.finfo(energies.dtype).eps
+    tolerance = 100 * basis_size * jnp.finfo(energies.dtype).eps
     finite = jnp.all(jnp.isfinite(energies))
     accurate = residual <= tolerance
     bad = jnp.where(finite, int(Status.RESIDUAL_TOO_LARGE), int(Status.NOT_FINITE))

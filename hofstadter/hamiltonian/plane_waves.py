@@ -93,7 +93,9 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
         for amplitude, (a, b, i, j) in zip(model.kinetic, model.terms, strict=True):
             value = amplitude * plus[b] ** i * plus[b].conj() ** j
             own_partner = (a, i) == (b, j)
-            matrix = matrix.at[a * waves + index, b * waves + index].add(value.real.astype(value.dtype) if own_partner else value)
+            matrix = matrix.at[a * waves + index, b * waves + index].add(
+                value.real.astype(value.dtype) if own_partner else value
+            )
             if not own_partner:
                 matrix = matrix.at[b * waves + index, a * waves + index].add(value.conj())
         return matrix

@@ -109,7 +109,9 @@ class ThetaProblem(AbstractLandauProblem):
         _, state = landau_basis.levels_and_states(self.rows, self.p)
         ladder = jnp.stack([state.astype(k.dtype), jnp.zeros(self.rows, k.dtype)], axis=-1)
         momenta = (k[None] + ladder)[None] - origin[:, None, :]
-        return siegel_theta.gauge_phase(momenta * in_fine_cell[None, None], momentum[:, None, :] * in_fine_cell[None, None], fine)
+        return siegel_theta.gauge_phase(
+            momenta * in_fine_cell[None, None], momentum[:, None, :] * in_fine_cell[None, None], fine
+        )
 
     def _moved_rows(self, change: Int[Array, ""]) -> Int[Array, " rows"]:
         """Row of (n, j + change mod p) for each row (n, j)."""

@@ -46,9 +46,8 @@ def _laguerre_functions(z: Complex[Array, ""], levels: int) -> Complex[Array, "n
 
     def step(carry, n):
         previous, current = carry
-        norm = jnp.sqrt((n + 1) * (n + 1 + k))
-        now, before = (2 * n + 1 + k - x) / norm, jnp.sqrt(n * (n + k)) / norm
-        following = now.astype(z.dtype) * current - before.astype(z.dtype) * previous
+        following = (2 * n + 1 + k - x).astype(z.dtype) * current - jnp.sqrt(n * (n + k)).astype(z.dtype) * previous
+        following = following / jnp.sqrt((n + 1) * (n + 1 + k)).astype(z.dtype)
         return (current, following), current
 
     _, table = jax.lax.scan(step, (jnp.zeros_like(start), start), jnp.arange(levels, dtype=real))

@@ -158,9 +158,9 @@ def test_throw_is_silent_where_all_is_well(problem, k):
 
 def test_a_wrong_state_is_noticed():
     energies = jnp.array([1.0, 2.0])
-    assert module._status(energies, jnp.asarray(1e-3)) == Status.RESIDUAL_TOO_LARGE
-    assert module._status(energies, jnp.asarray(np.nan)) != Status.OK
-    assert module._status(energies.at[0].set(np.nan), jnp.asarray(np.nan)) == Status.NOT_FINITE
+    assert module._status(energies, jnp.asarray(1e-3), 2) == Status.RESIDUAL_TOO_LARGE
+    assert module._status(energies, jnp.asarray(np.nan), 2) != Status.OK
+    assert module._status(energies.at[0].set(np.nan), jnp.asarray(np.nan), 2) == Status.NOT_FINITE
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -49,8 +49,9 @@ def test_padding_is_apart_and_the_wanted_bands_are_found(reference, bands, first
     """Padding lies above, below or on both sides, so that `first_band` points at the wanted bands."""
     kinetic = [(1.0, 0, 0, (1, 1)), (1.0, 0, 1, (0, 1)), (-1.0, 2, 2, (1, 1))]
     model = hof.models.continuum(
-        np.eye(2), kinetic, [(2.0, 1, 2, (1, 0))], offsets=np.zeros((3, 2)), reference=reference
+        np.eye(2), kinetic, [(2.0, 1, 2, (1, 0))], offsets=np.zeros((3, 2)), reference="neutrality"
     )
+    model = dataclasses.replace(model, reference=reference)
     assert model.level_offsets == (0, 1, 0)
     problem = continua.assemble("landau", model, (3, 2), 9, 32, 10, bands)
     h = np.asarray(continua.matrices(problem, continua.five(K)))[0]

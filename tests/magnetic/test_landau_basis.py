@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hofstadter as hof
-from hofstadter.hamiltonian.landau import landau_problem
 from hofstadter.magnetic import landau_basis
-from tests import strategies
+from tests import continua, strategies
 from tests.oracles import continuum_models as plain
 
 OBLIQUE = json.loads((Path(__file__).parents[1] / "data" / "reference_continuum.json").read_text())["mtg"]["oblique"]
@@ -163,8 +162,8 @@ def test_stored_plane_wave_between_components(case):
         [(1.0, 0, 1, (1, 0))],
         offsets=[reduced(OBLIQUE["Ka"]), reduced(OBLIQUE["Kb"])],
     )
-    problem = landau_problem(model, hof.Flux(case["p"], case["q"]), levels=6, bands_per_cell=1)
-    h = np.asarray(problem.matrix(jnp.asarray(reduced(OBLIQUE["k_cart"]))))
+    problem = continua.assemble("landau", model, (case["p"], case["q"]), 6, 16, 8, (0, 3))
+    h = np.asarray(continua.matrices(problem, continua.five(reduced(OBLIQUE["k_cart"]))))[0]
     size = 3 * case["p"]
     block = h[:size, problem.rows : problem.rows + size]
     np.testing.assert_allclose(block, expected, rtol=0, atol=2e-12)
