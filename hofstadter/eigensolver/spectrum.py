@@ -24,7 +24,7 @@ class Spectrum(eqx.Module):
         energies: Ascending in the last axis.
         states: Columns are the eigenvectors in the basis of `problem.matrix`; None if only energies were asked for.
         status: `Status` code of each momentum.
-        residual: Largest ‖H v − E v‖ over the bands of each momentum, relative to the largest |E| of H; zero without states.
+        residual: Largest ‖H v − E v‖ of each momentum, relative to the largest |E| of H; zero without states.
     """
 
     energies: Float[Array, "*batch band"]
