@@ -24,6 +24,7 @@ def bands(theta, ratio, k, levels=20):
     return hof.solve(problem, jnp.asarray(k), states=False).energies
 
 
+@pytest.mark.slow
 def test_many_angles_at_once():
     """64 angles × 3 momenta in one compiled call equal single calls."""
     angles, k = jnp.linspace(0.9, 1.4, 64), [GAMMA, K_POINT, (0.13, 0.29)]
@@ -111,7 +112,9 @@ K_BATCH = np.array([[[0.1, 0.2], [0.5, 0.1], [0.9, 0.7]], [[0.3, 0.2], [-0.1, 0.
 @pytest.mark.parametrize(
     "build",
     [
-        lambda model: landau_problem(model, hof.Flux(1, 2), levels=8, bands_per_cell=1),
+        pytest.param(
+            lambda model: landau_problem(model, hof.Flux(1, 2), levels=8, bands_per_cell=1), marks=pytest.mark.slow
+        ),
         pytest.param(lambda model: hof.theta_problem(model, "1/2", levels=8, bands_per_cell=1), marks=pytest.mark.slow),
         lambda model: hof.at_flux(model, 0, plane_waves=19, bands_per_cell=2),
     ],

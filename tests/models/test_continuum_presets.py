@@ -250,6 +250,7 @@ def test_zero_modes_of_the_chiral_limit(alpha, flux, k, on_a, on_b):
     assert gap > 0.1
 
 
+@pytest.mark.slow
 def test_a_trilayer_is_a_bilayer_and_a_dirac_cone():
     """Without a displacement field, exactly, for any number of levels."""
     trilayer = models.twisted_trilayer(1.54, 110.0, 0.8)
@@ -332,6 +333,7 @@ def peierls_error(strength, flux):
     return abs(found - expected - shift).max() / np.ptp(expected), shift
 
 
+@pytest.mark.slow
 def test_deep_potentials_are_tight_binding():
     """The lowest band follows Peierls' substitution up to a uniform diamagnetic shift; the better the deeper."""
     (shallow, _), (deep, shift) = (peierls_error(v, (1, 3)) for v in (-24.7, -49.3))
