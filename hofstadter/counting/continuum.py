@@ -6,7 +6,6 @@ difference of their t. That is all for spectra with a bottom or a top, where t =
 second route, the Středa slope towards neighboring fluxes gives t itself; half-integer for a single Dirac cone.
 """
 
-import dataclasses
 import itertools
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hofstadter.counting.edges import BandEdges
-from hofstadter.counting.gaps import Gaps, Route
+from hofstadter.counting.gaps import Gaps, combine_routes
 from hofstadter.counting.peaks import PeakSearch
 from hofstadter.eigensolver.spectrum import solve
 from hofstadter.errors import Status
@@ -23,7 +22,6 @@ from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.continuum import Continuum
 from hofstadter.topology.chern import chern_numbers
-from hofstadter.topology.diophantine import gap_label_s
 
 # Edges are refined to this part of the range of the wanted energies, which a picture does not resolve.
 EDGE_TOLERANCE = 1e-4
@@ -103,25 +101,7 @@ def label_continuum_gaps(
         return gaps
     streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), basis, problem.basis_size, memory_gb)
     berry = _berry(problem, gaps, streda)
-    from_berry, from_streda = ~np.isnan(berry), ~np.isnan(streda)
-    conflict = from_berry & from_streda & (berry != streda)
-    t = np.where(from_berry, berry, streda)
-    known = (from_berry | from_streda) & ~conflict
-    # With a half-integer t, so is r for odd p: both move to integers together.
-    half = dirac_half(problem)
-    s, solvable = gap_label_s(
-        np.round(count + half * flux.p).astype(int), np.round(np.where(known, t, 0) + half).astype(int), flux
-    )
-    conflict |= known & ~solvable
-    known &= solvable
-    status = np.where(known, int(Status.OK), int(Status.LABEL_NOT_ESTABLISHED))
-    return dataclasses.replace(
-        gaps,
-        s=np.where(known, s, np.nan),
-        t=np.where(known, t, np.nan),
-        route=Route.BERRY_FLUX * from_berry + Route.STREDA * from_streda,
-        status=np.where(conflict, int(Status.LABEL_CONFLICT), status),
-    )
+    return combine_routes(flux, gaps, count, berry, streda, dirac_half(problem))
 
 
 def dirac_half(problem: AbstractTruncatedProblem) -> float:

@@ -98,15 +98,29 @@ def label_gaps(
     edges = [(gap.lower, gap.upper) for gap in gaps]
     berry = chern_by_berry_flux(model, fluxes, bands_below, memory_gb=memory_gb)
     streda = chern_by_streda(model, fluxes, bands_below, edges, spectrum_widths)
-    return [_combine(*entry) for entry in zip(fluxes, gaps, berry, streda, strict=True)]
+    return [combine_routes(*entry) for entry in zip(fluxes, gaps, bands_below, berry, streda, strict=True)]
 
 
-def _combine(flux: Flux, gaps: Gaps, berry: np.ndarray, streda: np.ndarray) -> Gaps:
+def combine_routes(
+    flux: Flux, gaps: Gaps, count: np.ndarray, berry: np.ndarray, streda: np.ndarray, half: float = 0.0
+) -> Gaps:
+    """Labels from what the two routes found.
+
+    Args:
+        flux: p/q.
+        gaps: The gaps.
+        count: Bands below each gap, from where densities are counted.
+        berry: Chern numbers by Berry flux, NaN where not certified.
+        streda: Chern numbers by Středa slopes, NaN where not found.
+        half: 1/2 where Chern numbers are half-integers, and counts are so for odd p; else 0.
+    """
     from_berry, from_streda = ~np.isnan(berry), ~np.isnan(streda)
     conflict = from_berry & from_streda & (berry != streda)
     t = np.where(from_berry, berry, streda)
     known = (from_berry | from_streda) & ~conflict
-    s, solvable = gap_label_s(gaps.bands_below, np.where(known, t, 0).astype(int), flux)
+    # r and t move to integers together, which leaves s as it is.
+    whole_count, whole_t = count + half * flux.p, np.where(known, t, 0) + half
+    s, solvable = gap_label_s(np.round(whole_count).astype(int), np.round(whole_t).astype(int), flux)
     conflict |= known & ~solvable
     known &= solvable
     status = np.where(known, int(Status.OK), int(Status.LABEL_NOT_ESTABLISHED))

@@ -19,7 +19,6 @@ from hofstadter.hamiltonian.landau_levels import (
     AbstractLandauProblem,
     inside,
     inverse_modulo,
-    kinetic_matrix,
     with_sufficient_levels,
 )
 from hofstadter.magnetic import landau_basis
@@ -127,33 +126,8 @@ def landau_problem(
     Raises:
         ValueError: If `levels` is too small to hold the wanted bands, or not given where it must be.
     """
-    return with_sufficient_levels(_assemble, model, flux, levels=levels, bands_per_cell=bands_per_cell, rtol=rtol)
-
-
-@eqx.filter_jit
-def _assemble(
-    model: Continuum,
-    p: Int[Array, ""],
-    q: Int[Array, ""],
-    levels: Int[Array, ""],
-    rows: int,
-    table: int,
-    bands: tuple[int, int],
-) -> LandauProblem:
-    nan = jnp.full((), jnp.nan, model.vectors.dtype)
-    return LandauProblem(
-        model=model,
-        p=p,
-        q=q,
-        levels=levels,
-        rows=rows,
-        table=table,
-        below=bands[0],
-        above=bands[1],
-        cutoff_error=nan,
-        cutoff_tolerance=nan,
-        constant=kinetic_matrix(model, p, q, levels, rows),
-        harmonics=_harmonics(model, p, q, levels, rows, table),
+    return with_sufficient_levels(
+        LandauProblem, _harmonics, model, flux, levels=levels, bands_per_cell=bands_per_cell, rtol=rtol
     )
 
 

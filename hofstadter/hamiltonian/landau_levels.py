@@ -132,7 +132,8 @@ Problem = TypeVar("Problem", bound=AbstractLandauProblem)
 
 
 def with_sufficient_levels(
-    assemble: Callable[..., Problem],
+    kind: type[Problem],
+    harmonics: Callable[..., Array],
     model: Continuum,
     flux: Flux,
     *,
@@ -140,7 +141,7 @@ def with_sufficient_levels(
     bands_per_cell: int | None,
     rtol: float,
 ) -> Problem:
-    """The problem made by `assemble(model, p, q, levels, rows, table, bands)`, with levels that suffice.
+    """A problem of the given kind, with levels that suffice and `harmonics(model, p, q, levels, rows, table)`.
 
     Raises:
         ValueError: If `levels` is too small to hold the wanted bands, or not given while the model is traced.
@@ -148,8 +149,9 @@ def with_sufficient_levels(
 
     def build(at: Flux, count: int, wanted: tuple[int, int]) -> Problem:
         most = count + max(model.level_offsets)
+        p, q, count_array = jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count)
         rows, table = rounded_up(most * at.p), rounded_up(most)
-        return assemble(model, jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count), rows, table, wanted)
+        return _assemble(kind, harmonics, model, p, q, count_array, rows, table, wanted)
 
     bands = cutoff.wanted_bands(model, flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, bands)
@@ -163,6 +165,36 @@ def with_sufficient_levels(
     if not is_concrete(model):
         return problem
     return cutoff.judged(problem, build(flux, math.ceil(levels * cutoff.MARGIN), bands), rtol)
+
+
+@eqx.filter_jit
+def _assemble(
+    kind: type[Problem],
+    harmonics: Callable[..., Array],
+    model: Continuum,
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    levels: Int[Array, ""],
+    rows: int,
+    table: int,
+    bands: tuple[int, int],
+) -> Problem:
+    """The problem in a basis of given size, its cut-off error not estimated."""
+    nan = jnp.full((), jnp.nan, model.vectors.dtype)
+    return kind(
+        model=model,
+        p=p,
+        q=q,
+        levels=levels,
+        rows=rows,
+        table=table,
+        below=bands[0],
+        above=bands[1],
+        cutoff_error=nan,
+        cutoff_tolerance=nan,
+        constant=kinetic_matrix(model, p, q, levels, rows),
+        harmonics=harmonics(model, p, q, levels, rows, table),
+    )
 
 
 def rounded_up(size: int) -> int:

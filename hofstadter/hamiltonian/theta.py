@@ -21,7 +21,6 @@ from hofstadter.hamiltonian.landau_levels import (
     AbstractLandauProblem,
     inside,
     inverse_modulo,
-    kinetic_matrix,
     with_sufficient_levels,
 )
 from hofstadter.magnetic import landau_basis, siegel_theta
@@ -145,40 +144,15 @@ def theta_problem(
     flux = Flux.of(flux)
     if flux.p <= 0:
         raise fail("flux", "positive for a theta-function basis", flux)
-    return with_sufficient_levels(_assemble, model, flux, levels=levels, bands_per_cell=bands_per_cell, rtol=rtol)
+    return with_sufficient_levels(
+        ThetaProblem, _harmonics, model, flux, levels=levels, bands_per_cell=bands_per_cell, rtol=rtol
+    )
 
 
 def _fold(k: Float[Array, " 2"]) -> tuple[Float[Array, " 2"], Int[Array, ""]]:
     """Momentum with k1 in one period from `landau_basis.CUT` on, and the periods taken off."""
     count = jnp.floor(k[0] - landau_basis.CUT[0])
     return jnp.stack([k[0] - count, k[1]]), count.astype(int)
-
-
-@eqx.filter_jit
-def _assemble(
-    model: Continuum,
-    p: Int[Array, ""],
-    q: Int[Array, ""],
-    levels: Int[Array, ""],
-    rows: int,
-    table: int,
-    bands: tuple[int, int],
-) -> ThetaProblem:
-    nan = jnp.full((), jnp.nan, model.vectors.dtype)
-    return ThetaProblem(
-        model=model,
-        p=p,
-        q=q,
-        levels=levels,
-        rows=rows,
-        table=table,
-        below=bands[0],
-        above=bands[1],
-        cutoff_error=nan,
-        cutoff_tolerance=nan,
-        constant=kinetic_matrix(model, p, q, levels, rows),
-        harmonics=_harmonics(model, p, q, levels, rows, table),
-    )
 
 
 def _harmonics(

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hofstadter import lattice
+from hofstadter._checks import fail, is_concrete
 from hofstadter.models.continuum import Continuum, Number, continuum, in_valley
 
 LATTICE_CONSTANT = 2.46
@@ -67,9 +69,10 @@ def twist(
         turn @ (jnp.sqrt(3.0) * GRUENEISEN / (2 * lattice_constant) * jnp.stack([e[0, 0] - e[1, 1], -2 * e[0, 1]]))
         for turn, e in zip(turns, strains, strict=True)
     ]
-    return Twist(
-        2 * jnp.pi * inverse.T, (-q[2] - gauge[0]) @ inverse, (q[1] - gauge[1]) @ inverse, strains[0], strains[1]
-    )
+    vectors = 2 * jnp.pi * inverse.T
+    if is_concrete(vectors) and lattice.cell_area(vectors) <= 0:
+        raise fail("strain", "small against the twist angle", strain, "So much strain turns the moiré cell over.")
+    return Twist(vectors, (-q[2] - gauge[0]) @ inverse, (q[1] - gauge[1]) @ inverse, strains[0], strains[1])
 
 
 def bistritzer_macdonald(

@@ -371,6 +371,7 @@ def test_low_fields_make_landau_levels_of_the_band_bottom():
         (lambda: models.twisted_tmd(material="WSe"), r"Argument `material` must be one of WSe2, MoTe2"),
         (lambda: models.twisted_double_bilayer(stacking="AA"), r"Argument `stacking` must be"),
         (lambda: models.bistritzer_macdonald(float("nan")), r"must be finite"),
+        (lambda: models.bistritzer_macdonald(0.2, strain=0.02), r"Argument `strain` must be small against the twist"),
         (lambda: models.twisted_tmd(0.0), r"must be"),
     ],
 )
