@@ -35,7 +35,7 @@ def moire_spectra(quick: bool) -> Iterator[Line]:
     )
     assemble = shortest(jax.jit(lambda k: problem.matrix(k)), k)
     yield Line(
-        "Energies and states, Bistritzer–MacDonald at 2π flux",
+        "energies and states, Bistritzer–MacDonald at 2π flux",
         f"{points} × {points} momenta, n = {problem.basis_size}",
         "numpy.linalg.eigh on prebuilt matrices",
         **times,
@@ -58,13 +58,14 @@ def moire_spectra(quick: bool) -> Iterator[Line]:
 
     seconds, factors = clock(lambda: form_factors(states))
     yield Line(
-        "Form factors of the two flat bands at 2π flux",
+        "form factors of the two flat bands at 2π flux",
         f"{points} × {points} momenta × {len(shells)} reciprocal vectors",
         "none",
         ours=min(clock(lambda: form_factors(states))[0] for _ in range(3)),
         first=seconds,
         error=largest(np.asarray(factors[len(shells) // 2]) - np.eye(2)),
         note="error: M(k, 0) = 1",
+        headline=False,
     )
 
     angles = jnp.linspace(1.0, 1.1, 8 if quick else 64)
@@ -78,13 +79,14 @@ def moire_spectra(quick: bool) -> Iterator[Line]:
 
     seconds, energies = clock(lambda: flat_bands(angles))
     yield Line(
-        "Flat bands at 2π flux for many twist angles, one compiled call",
+        "flat bands at 2π flux for many twist angles, one compiled call",
         f"{len(angles)} angles × 9 momenta, n = {problem.basis_size}",
         "none",
         ours=min(clock(lambda: flat_bands(angles))[0] for _ in range(2)),
         first=seconds,
         error=largest(np.mean(energies + energies[..., ::-1], axis=(1, 2))),
         note="error: mean of energies at ±k, zero by particle-hole symmetry, in meV",
+        headline=False,
     )
 
 
