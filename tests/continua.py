@@ -9,11 +9,15 @@ import numpy as np
 
 import hofstadter as hof
 from hofstadter.hamiltonian import landau, theta
+from hofstadter.hamiltonian.landau_levels import assemble
 from tests.oracles import continuum_models as plain
 
 # Both bases, assembled in a given shape: all fluxes whose states fit share their compiled programs, and the size of the
 # basis is not judged.
-ROUTES = {"landau": landau._assemble, "theta": theta._assemble}
+ROUTES = {
+    "landau": functools.partial(assemble, landau.LandauProblem, landau._harmonics),
+    "theta": functools.partial(assemble, theta.ThetaProblem, theta._harmonics),
+}
 
 # Laws hold however few levels are kept. Wanted bands are a part of the shape.
 ROWS, TABLE = 32, 16

@@ -151,7 +151,7 @@ def with_sufficient_levels(
         most = count + max(model.level_offsets)
         p, q, count_array = jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count)
         rows, table = rounded_up(most * at.p), rounded_up(most)
-        return _assemble(kind, harmonics, model, p, q, count_array, rows, table, wanted)
+        return assemble(kind, harmonics, model, p, q, count_array, rows, table, wanted)
 
     bands = cutoff.wanted_bands(model, flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, bands)
@@ -168,7 +168,7 @@ def with_sufficient_levels(
 
 
 @eqx.filter_jit
-def _assemble(
+def assemble(
     kind: type[Problem],
     harmonics: Callable[..., Array],
     model: Continuum,
