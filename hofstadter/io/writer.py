@@ -38,9 +38,18 @@ from hofstadter.io.store import (
 _AXIS = ("flux", "p", "q")
 # Attributes of the group that are the store's, not the task's.
 _ATTRIBUTES = (
-    "hofstadter_store", "version", "task", "run_file", "identity", "run_hash", "provenance", "failures",
-    "unit_size", "splits", "coordinates",
-)  # fmt: skip
+    "hofstadter_store",
+    "version",
+    "task",
+    "run_file",
+    "identity",
+    "run_hash",
+    "provenance",
+    "failures",
+    "unit_size",
+    "splits",
+    "coordinates",
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,10 +121,13 @@ extra: 3
 extra: 4
 """
     assert mistakes(text) == [
-        (1, '`model.t2` must be a number, or a complex one like "0.1+0.2j" or [0.1, 0.2], but is \'x\'.'),
+        (1, "`model.t2` must be a number, or a complex one like \"0.1+0.2j\" or [0.1, 0.2], but is 'x'."),
         (1, "`model.tt` is not a parameter of honeycomb. Did you mean `t`? Possible: t, t2, t3, mass."),
-        (4, "`task.fluxes[1]`: Argument `flux` must be coprime, but is 2/4. "
-            "Write 1/2: the magnetic cell then has 2 primitive cells."),
+        (
+            4,
+            "`task.fluxes[1]`: Argument `flux` must be coprime, but is 2/4. "
+            "Write 1/2: the magnetic cell then has 2 primitive cells.",
+        ),
         (4, "`task.fluxes[2]`: Argument `q` must be at least 1, but is 0."),
         (4, "`task.fluxes[3]` must be an exact fraction written like 1/3, but is the decimal number 0.5."),
         (5, "`task.fluxes[4]`: Argument `flux` must be a fraction written like \"1/3\", but is 'foo'."),
@@ -140,7 +143,7 @@ extra: 4
         (13, "`output.store` is missing."),
         (15, "`extra` is not a section of a run file. Possible: model, task, sweep, numerics, output."),
         (15, "`extra` is there twice, first on line 14."),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ extra: 4
         (("STORE", "/dev/null/a.zarr"), 7, "`output.store` cannot be written to: /dev/null: Not a directory."),
         (("output:", "outputs:"), 7, "`outputs` is not a section of a run file. Did you mean `output`?"),
     ],
-)  # fmt: skip
+)
 def test_one_mistake(mistakes, change, line, words):
     assert change[0] in GOOD
     found = mistakes(GOOD.replace(*change))
@@ -198,7 +201,7 @@ def test_one_mistake(mistakes, change, line, words):
         (("output:", "sweep: {}\noutput:"), 11, "`sweep` must be a section such as"),
         (("output:", "sweep:\noutput:"), 11, "`sweep` must be a section such as"),
     ],
-)  # fmt: skip
+)
 def test_one_mistake_in_a_hopping_list(mistakes, change, line, words):
     assert change[0] in CUSTOM
     found = mistakes(CUSTOM.replace(*change, 1))

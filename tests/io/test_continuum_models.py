@@ -36,6 +36,12 @@ task: {name: wilson, flux: 1/2, bands: [-2, -1], from_reference: false}
 output: {store: STORE}
 """
 
+LATTICE = """\
+model: {name: square}
+task: {name: chern, fluxes: [1/3], bands_per_cell: 2}
+output: {store: STORE}
+"""
+
 
 @pytest.fixture
 def parse(tmp_path):
@@ -82,8 +88,12 @@ def test_a_model_written_out(parse):
         (PRESET, ("triangular", "hexagonal"), 1, "must be 'square' or 'triangular', but is 'hexagonal'."),
         (PRESET, ("valley: -1", "potential: 1j"), 1, "`model.potential` must be a valid number"),
         (PRESET, ("dirac_superlattice", "dirac_superlatice"), 1, "Did you mean `dirac_superlattice`?"),
-        (PRESET, ("name: dirac_superlattice, valley: -1, lattice: triangular", "name: twisted_tmd, material: WS2"), 1,
-         "`model.material` must be 'WSe2', 'MoTe2' or 'MoTe2 (Reddy 2023)', but is 'WS2'."),
+        (
+            PRESET,
+            ("name: dirac_superlattice, valley: -1, lattice: triangular", "name: twisted_tmd, material: WS2"),
+            1,
+            "`model.material` must be 'WSe2', 'MoTe2' or 'MoTe2 (Reddy 2023)', but is 'WS2'.",
+        ),
         (PRESET, ("[K,", "[X,"), 3, "must be a momentum or one of Γ, K, K', M here, but is 'X'"),
         (PRESET, ("[K, [0.1, 0.2]]", "[K, [0.1]]"), 2, "must be a momentum [k1, k2] or a name such as K"),
         (PRESET, ("points: 3", "points: 3, labels: [a]"), 3, "`labels` must be as many as the 2 corners"),
@@ -94,18 +104,20 @@ def test_a_model_written_out(parse):
         (CUSTOM, ("false", "true"), 11, "within the 4 bands 0 … 3 at flux 1/2, but is [-2, -1]"),
         (CUSTOM, ("[0.3, 0, 0, [0, 0]]", "[1, 0, 0, [-1, 0]]"), 8, "repeats entry 0 or is its Hermitian partner"),
         (CUSTOM, ("[0.3, 0", "[0.3j, 0"), 8, "must be real, being its own Hermitian partner"),
-        (CUSTOM, ("[1, 0]]\\n    - [0.3", "[0.5, 0]]\\n    - [0.3"), 7,
-         "`model.potential[0][3][0]` must be a valid integer"),
+        (
+            CUSTOM,
+            ("[1, 0]]\n    - [0.3", "[0.5, 0]]\n    - [0.3"),
+            7,
+            "`model.potential[0][3][0]` must be a valid integer",
+        ),
         (CUSTOM, ("[0.3, 0, 0", "[0.3, 0, 1"), 8, "must be between components 0 and 0, but is about component 1."),
         (CUSTOM, ("[1, 1]]", "[1, -1]]"), 5, "must be a positive power of π"),
         (CUSTOM, ("bands_per_cell: 2", "reference: middle"), 9, "'bottom', 'neutrality' or 'top', but is 'middle'"),
         (CUSTOM, ("[[1, 0], [0, 1]]", "[[0, 1], [1, 0]]"), 3, "right-handed"),
-        ("model: {name: square}\ntask: {name: chern, fluxes: [1/3], bands_per_cell: 2}\noutput: {store: STORE}\n",
-         ("", ""), 2, "`bands_per_cell` must be left out for a lattice model"),
+        (LATTICE, ("", ""), 2, "`bands_per_cell` must be left out for a lattice model"),
     ],
-)  # fmt: skip
+)
 def test_one_mistake(parse, text, change, line, words):
-    change = tuple(part.replace("\\n", "\n") for part in change)
     assert change[0] in text
     with pytest.raises(RunFileError) as caught:
         parse(text.replace(*change, 1))

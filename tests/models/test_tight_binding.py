@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - the tables quote whole error messages
 import re
 
 import jax
@@ -80,51 +79,78 @@ def test_an_onsite_energy_may_be_written_as_a_complex_number():
 
 
 @pytest.mark.parametrize(
-    ("vectors", "positions", "error"),
+    ("vectors", "words"),
     [
-        ([[0, 1], [1, 0]], ORIGIN, "Argument `vectors` must be right-handed (a1 × a2 > 0), but is [[0.0, 1.0], [1.0, 0.0]]. Exchange a1 and a2."),
-        ([[1, 0], [2, 0]], ORIGIN, "Argument `vectors` must be right-handed (a1 × a2 > 0), but is [[1.0, 0.0], [2.0, 0.0]]."),
-        ([1, 0, 0, 1], ORIGIN, "Argument `vectors` must be an array of shape (2, 2), but is of shape (4,)."),
-        ([[1, 0, 0], [0, 1, 0]], ORIGIN, "Argument `vectors` must be an array of shape (2, 2), but is of shape (2, 3)."),
-        ([[1, 0]], ORIGIN, "Argument `vectors` must be an array of shape (2, 2), but is of shape (1, 2)."),
-        ([[1, 0], [0, np.nan]], ORIGIN, "Argument `vectors` must be finite, but is [[1, 0], [0, nan]]."),
-        ([[1j, 0], [0, 1]], ORIGIN, "Argument `vectors` must be real, but is of type complex128."),
-        (UNIT, [0, 0], "Argument `positions` must be an array of shape (orbital, 2), but is of shape (2,)."),
-        (UNIT, [[0, 0, 0]], "Argument `positions` must be an array of shape (orbital, 2), but is of shape (1, 3)."),
-        (UNIT, np.zeros((0, 2)), "Argument `positions` must be an array of shape (orbital, 2), but is of shape (0, 2)."),
-        (UNIT, [[0, np.inf]], "Argument `positions` must be finite, but is [[0, inf]]."),
-        (UNIT, [[0, 1j]], "Argument `positions` must be real, but is of type complex128."),
+        ([[0, 1], [1, 0]], "right-handed (a1 × a2 > 0), but is [[0.0, 1.0], [1.0, 0.0]]. Exchange a1 and a2."),
+        ([[1, 0], [2, 0]], "right-handed (a1 × a2 > 0), but is [[1.0, 0.0], [2.0, 0.0]]."),
+        ([1, 0, 0, 1], "an array of shape (2, 2), but is of shape (4,)."),
+        ([[1, 0, 0], [0, 1, 0]], "an array of shape (2, 2), but is of shape (2, 3)."),
+        ([[1, 0]], "an array of shape (2, 2), but is of shape (1, 2)."),
+        ([[1, 0], [0, np.nan]], "finite, but is [[1, 0], [0, nan]]."),
+        ([[1j, 0], [0, 1]], "real, but is of type complex128."),
     ],
-)  # fmt: skip
-def test_refuses_bad_geometry(vectors, positions, error):
-    with pytest.raises(ValueError, match=re.escape(error)):
-        hof.models.tight_binding(vectors, positions, [])
+)
+def test_refuses_bad_vectors(vectors, words):
+    with pytest.raises(ValueError, match=re.escape(f"Argument `vectors` must be {words}")):
+        hof.models.tight_binding(vectors, ORIGIN, [])
 
 
 @pytest.mark.parametrize(
-    ("hoppings", "error"),
+    ("positions", "words"),
     [
-        ([(1.0, 0, 1)], "Argument `hoppings[0]` must be (amplitude, i, j, (R1, R2)), but is (1.0, 0, 1)."),
-        ([(1.0, 0, 1, (0, 0)), (1.0, 0, 1, 0, 1)], "Argument `hoppings[1]` must be (amplitude, i, j, (R1, R2)), but is (1.0, 0, 1, 0, 1)."),
-        ([(1.0, 0, 1, 3)], "Argument `hoppings[0]` must be (amplitude, i, j, (R1, R2)), but is (1.0, 0, 1, 3)."),
-        ([(1.0, 0, 1, (1, 2, 3))], "Argument `hoppings[0]` must be (amplitude, i, j, (R1, R2)), but is (1.0, 0, 1, (1, 2, 3))."),
-        ([7], "Argument `hoppings[0]` must be (amplitude, i, j, (R1, R2)), but is 7."),
-        ([("t", 0, 1, (0, 0))], "Argument `hoppings[0]` must be led by a number, but is 't'."),
-        ([([1, 2], 0, 1, (0, 0))], "Argument `hoppings[0]` must be led by a number, but is [1, 2]."),
-        ([(np.nan, 0, 1, (0, 0))], "Argument `hoppings[0]` must be finite, but is nan."),
-        ([(complex(0, np.inf), 0, 1, (0, 0))], "Argument `hoppings[0]` must be finite, but is infj."),
-        ([(1.0, 0, 2, (0, 0))], "Argument `hoppings[0]` must be between orbitals 0 and 1, but is about orbital 2."),
-        ([(1.0, -1, 0, (0, 0))], "Argument `hoppings[0]` must be between orbitals 0 and 1, but is about orbital -1."),
-        ([(1j, 1, 1, (0, 0))], "Argument `hoppings[0]` must be real, being an on-site term of a Hermitian matrix, but is 1j."),
-        ([(1, 0, 1, (2, 1)), (1, 0, 1, (2, 1))], "Argument `hoppings` must list each pair of orbitals once, but entry 1 (0, 1, 2, 1) repeats entry 0 or is its Hermitian partner."),
-        ([(1, 0, 1, (2, 1)), (5, 0, 0, (0, 0)), (1, 1, 0, (-2, -1))], "entry 2 (1, 0, -2, -1) repeats entry 0 or is its Hermitian partner. The partner is implied: leave it out, or add the amplitudes."),
+        ([0, 0], "an array of shape (orbital, 2), but is of shape (2,)."),
+        ([[0, 0, 0]], "an array of shape (orbital, 2), but is of shape (1, 3)."),
+        (np.zeros((0, 2)), "an array of shape (orbital, 2), but is of shape (0, 2)."),
+        ([[0, np.inf]], "finite, but is [[0, inf]]."),
+        ([[0, 1j]], "real, but is of type complex128."),
+    ],
+)
+def test_refuses_bad_positions(positions, words):
+    with pytest.raises(ValueError, match=re.escape(f"Argument `positions` must be {words}")):
+        hof.models.tight_binding(UNIT, positions, [])
+
+
+@pytest.mark.parametrize("entry", [(1.0, 0, 1), (1.0, 0, 1, 0, 1), (1.0, 0, 1, 3), (1.0, 0, 1, (1, 2, 3)), 7])
+@pytest.mark.usefixtures("unchecked_types")
+def test_refuses_entries_of_the_wrong_form(entry):
+    error = f"Argument `hoppings[1]` must be (amplitude, i, j, (R1, R2)), but is {entry}."
+    with pytest.raises(ValueError, match=re.escape(error)):
+        make([(1.0, 0, 1, (0, 0)), entry])
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (("t", 0, 1, (0, 0)), "led by a number, but is 't'."),
+        (([1, 2], 0, 1, (0, 0)), "led by a number, but is [1, 2]."),
+        ((np.nan, 0, 1, (0, 0)), "finite, but is nan."),
+        ((complex(0, np.inf), 0, 1, (0, 0)), "finite, but is infj."),
+        ((1.0, 0, 2, (0, 0)), "between orbitals 0 and 1, but is about orbital 2."),
+        ((1.0, -1, 0, (0, 0)), "between orbitals 0 and 1, but is about orbital -1."),
+        ((1j, 1, 1, (0, 0)), "real, being an on-site term of a Hermitian matrix, but is 1j."),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_types")
+def test_refuses_bad_entries(entry, words):
+    with pytest.raises(ValueError, match=re.escape(f"Argument `hoppings[0]` must be {words}")):
+        make([entry])
+
+
+@pytest.mark.parametrize(
+    ("hoppings", "repetition"),
+    [
+        ([(1, 0, 1, (2, 1)), (1, 0, 1, (2, 1))], "entry 1 (0, 1, 2, 1) repeats entry 0"),
+        ([(1, 0, 1, (2, 1)), (5, 0, 0, (0, 0)), (1, 1, 0, (-2, -1))], "entry 2 (1, 0, -2, -1) repeats entry 0"),
         ([(1, 0, 0, (1, 0)), (1, 0, 0, (-1, 0))], "entry 1 (0, 0, -1, 0) repeats entry 0"),
         ([(1, 0, 0, (0, 0)), (2, 0, 0, (0, 0))], "entry 1 (0, 0, 0, 0) repeats entry 0"),
         ([(0, 0, 1, (0, 0)), (1, 1, 0, (0, 0))], "entry 1 (1, 0, 0, 0) repeats entry 0"),
     ],
-)  # fmt: skip
-@pytest.mark.usefixtures("unchecked_types")
-def test_refuses_bad_hoppings(hoppings, error):
+)
+def test_refuses_pairs_that_are_there_twice(hoppings, repetition):
+    error = (
+        f"Argument `hoppings` must list each pair of orbitals once, but {repetition} or is its Hermitian partner. "
+        "The partner is implied: leave it out, or add the amplitudes."
+    )
     with pytest.raises(ValueError, match=re.escape(error)):
         make(hoppings)
 
@@ -133,7 +159,7 @@ def test_refuses_bad_hoppings(hoppings, error):
     "entry", [(1.0, 0.0, 1, (0, 0)), (1.0, 0, 1, (0.5, 0)), (1.0, True, 1, (0, 0)), (1.0, 0, "1", (0, 0))]
 )
 @pytest.mark.usefixtures("unchecked_types")
-def test_refuses_indices_that_are_no_integers(entry):  # fmt: skip
+def test_refuses_indices_that_are_no_integers(entry):
     with pytest.raises(TypeError, match=r"Argument `hoppings\[0\]` must be an integer, but is "):
         make([entry])
 

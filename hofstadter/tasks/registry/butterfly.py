@@ -16,10 +16,9 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.butterfly import butterfly
 from hofstadter.tasks.registry.fluxes import FluxList
 
-BUTTERFLY_NAMES = frozenset(
-    ["flux", "p", "q", "band", "gap", "band_lower", "band_upper", "lower", "upper", "size", "density",
-     "s", "t", "bands_below", "route", "status", "edge_status"]
-)  # fmt: skip
+_EDGES = ["band_lower", "band_upper", "edge_status"]
+_GAPS = ["lower", "upper", "size", "density", "s", "t", "bands_below", "route", "status"]
+BUTTERFLY_NAMES = frozenset(["flux", "p", "q", "band", "gap", *_EDGES, *_GAPS])
 
 
 class ButterflyParameters(FluxList):

@@ -14,10 +14,9 @@ from hofstadter.tasks.geometry_map import geometry_map
 from hofstadter.tasks.registry.band_range import BandGroup
 from hofstadter.tasks.registry.basis import Basis
 
-GEOMETRY_NAMES = BASIS_NAMES | frozenset(
-    ["flux", "p", "q", "k1", "k2", "kx", "ky", "berry_curvature", "metric_xx", "metric_xy", "metric_yy",
-     "chern", "t_ratio", "trace_violation", "min_gap", "min_gap_k1", "min_gap_k2", "status"]
-)  # fmt: skip
+_MAPS = ["berry_curvature", "metric_xx", "metric_xy", "metric_yy"]
+_AVERAGES = ["chern", "t_ratio", "trace_violation", "min_gap", "min_gap_k1", "min_gap_k2", "status"]
+GEOMETRY_NAMES = BASIS_NAMES | {"flux", "p", "q", "k1", "k2", "kx", "ky", *_MAPS, *_AVERAGES}
 
 
 class GeometryParameters(Basis, BandGroup):
