@@ -36,10 +36,10 @@ def open_store(path: str | Path, *, finished_only: bool = False) -> xr.Dataset:
     group = read_group(Path(path))
     # chunks=None: plain lazy arrays, also where Dask is installed.
     dataset = xr.open_zarr(str(path), consolidated=False, chunks=None)
+    *sweep, _ = dataset["unit_status"].dims
     dataset = dataset.drop_vars("unit_status")
     status = np.asarray(get_array(group, "unit_status")[...])
     units = np.arange(dataset.sizes["flux"]) // int(str(group.attrs["unit_size"]))
-    sweep = [str(name) for name in get_array(group, "unit_status").metadata.dimension_names[:-1]]  # pyright: ignore
     dataset["point_status"] = ((*sweep, "flux"), status[..., units], STATUS_ATTRIBUTES)
     failures = [[list(index), message] for index, message in read_failures(group).items()]
     dataset.attrs["failures"] = json.dumps(failures)

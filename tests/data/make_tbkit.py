@@ -12,9 +12,9 @@ import jax
 import numpy as np
 from tbkit import Lattice, kspace
 
-jax.config.update("jax_enable_x64", True)
+from hofstadter import models
 
-from hofstadter import models  # noqa: E402 - after the switch to double precision, which models follow
+jax.config.update("jax_enable_x64", True)
 
 CASES = [
     ("kagome", {}),
