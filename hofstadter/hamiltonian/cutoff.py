@@ -10,10 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hofstadter._checks import as_integer
-from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
-from hofstadter.models.continuum import Continuum
 
 Problem = TypeVar("Problem", bound=AbstractTruncatedProblem)
 
@@ -25,13 +22,6 @@ MAX_BASIS = 6000
 # Momenta, in units of 1/q, where the basis is judged: one of no symmetry, and two symmetric ones if they are cheap.
 PROBES = np.array([(0.137, 0.291), (0.0, 0.0), (0.5, 0.5)])
 CHEAP_BASIS = 800
-
-
-def wanted_bands(model: Continuum, flux: Flux, bands_per_cell: int | None) -> tuple[int, int]:
-    """Numbers of wanted bands below and above the reference at this flux."""
-    per_cell = model.bands_per_cell if bands_per_cell is None else bands_per_cell
-    count = as_integer("bands_per_cell", per_cell, minimum=1) * max(flux.p, flux.q)
-    return {"bottom": (0, count), "neutrality": (count, count), "top": (count, 0)}[model.reference]
 
 
 def smallest_sufficient(build: Callable[[int], AbstractTruncatedProblem], start: int, rtol: float) -> int:

@@ -153,7 +153,7 @@ def with_sufficient_levels(
         rows, table = rounded_up(most * at.p), rounded_up(most)
         return assemble(kind, harmonics, model, p, q, count_array, rows, table, wanted)
 
-    bands = cutoff.wanted_bands(model, flux, bands_per_cell)
+    bands = model.wanted_bands(flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, bands)
     if levels is None:
         if not is_concrete(model):
@@ -216,7 +216,7 @@ def _sufficient_levels(
     where matrices are smallest.
     """
     at = flux if flux.p > flux.q else Flux(1, 1)
-    wanted = cutoff.wanted_bands(model, at, bands_per_cell)
+    wanted = model.wanted_bands(at, bands_per_cell)
     fewest = _fewest_levels(model, at, wanted)
     # At other fluxes the same number of states was measured to leave up to twice the error.
     stricter = rtol if at == flux else rtol / 4
@@ -228,8 +228,7 @@ def _sufficient_levels(
 def _fewest_levels(model: Continuum, flux: Flux, bands: tuple[int, int]) -> int:
     """Fewest levels that hold the wanted bands, with at least one level in every component."""
     offsets = model.level_offsets
-    needed = 2 * max(bands) if model.reference == "neutrality" else sum(bands)
-    states = -(-needed // flux.p)
+    states = -(-sum(bands) // flux.p)
     return max(1 - min(offsets), -(-(states - sum(offsets)) // len(offsets)))
 
 

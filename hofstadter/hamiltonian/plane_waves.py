@@ -150,9 +150,8 @@ def plane_wave_problem(
     Raises:
         ValueError: If `plane_waves` is too small to hold the wanted bands, or not given where it must be.
     """
-    bands = cutoff.wanted_bands(model, Flux(0, 1), bands_per_cell)
-    needed = 2 * max(bands) if model.reference == "neutrality" else sum(bands)
-    fewest = -(-needed // model.components)
+    bands = model.wanted_bands(Flux(0, 1), bands_per_cell)
+    fewest = -(-sum(bands) // model.components)
     if plane_waves is None:
         if not is_concrete(model):
             raise fail("plane_waves", "given while the model is traced", None)

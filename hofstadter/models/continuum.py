@@ -63,7 +63,16 @@ class Continuum(eqx.Module):
 
     def bands_at(self, flux: Flux) -> int:
         """How many bands are wanted at this flux, both sides of the reference together."""
-        return self.bands_per_cell * max(flux.p, flux.q) * (2 if self.reference == "neutrality" else 1)
+        return sum(self.wanted_bands(flux))
+
+    def wanted_bands(self, flux: Flux, bands_per_cell: int | None = None) -> tuple[int, int]:
+        """How many bands are wanted below and above the reference at this flux, of `bands_per_cell` or the model's own.
+
+        Where there are more flux quanta than cells, so many are wanted per quantum instead of per cell.
+        """
+        per_cell = self.bands_per_cell if bands_per_cell is None else bands_per_cell
+        count = as_integer("bands_per_cell", per_cell, minimum=1) * max(flux.p, flux.q)
+        return {"bottom": (0, count), "neutrality": (count, count), "top": (count, 0)}[self.reference]
 
 
 def continuum(

@@ -10,7 +10,6 @@ from hofstadter._checks import as_integer, fail
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem, AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
-from hofstadter.hamiltonian.cutoff import wanted_bands
 from hofstadter.hamiltonian.landau_levels import rounded_up
 from hofstadter.models import Continuum, Model
 
@@ -70,7 +69,7 @@ def padded_rows(model: Continuum, flux: Flux, levels: int) -> int:
 
 def bands_below(model: Model, flux: Flux) -> int:
     """How many of the returned bands lie below the reference that the model's bands are counted from."""
-    return wanted_bands(model, flux, None)[0] if isinstance(model, Continuum) else 0
+    return model.wanted_bands(flux)[0] if isinstance(model, Continuum) else 0
 
 
 def band_range(

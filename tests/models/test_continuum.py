@@ -34,6 +34,13 @@ def test_a_model_is_its_data():
     assert build(DIRAC, offsets=TWO, reference="neutrality", bands_per_cell=2).bands_at(hof.Flux(1, 3)) == 12
 
 
+def test_wanted_bands_lie_on_the_sides_of_the_reference():
+    flux = hof.Flux(5, 3)
+    assert build().wanted_bands(flux) == (0, 30)
+    assert build([(-1.0, 0, 0, (1, 1))], reference="top").wanted_bands(flux, 2) == (10, 0)
+    assert build(DIRAC, offsets=TWO, reference="neutrality").wanted_bands(hof.Flux(1, 3), 1) == (3, 3)
+
+
 def test_no_potential_is_a_model_too():
     assert build().potential.shape == (0,)
     problem = continua.assemble("landau", build(), (1, 1), 4, 16, 4, (0, 2))
