@@ -33,7 +33,8 @@ def smallest_sufficient(build: Callable[[int], AbstractTruncatedProblem], start:
         rtol: Tolerance relative to the range of the wanted energies.
 
     Returns:
-        The size, in the unit that `build` takes. If none suffices, the largest one that leaves room for a comparison.
+        The size, in the unit that `build` takes. If none suffices, the largest one that leaves room for a comparison,
+        which need not hold all wanted bands.
     """
     size = start
     while True:

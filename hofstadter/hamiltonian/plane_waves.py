@@ -155,12 +155,12 @@ def plane_wave_problem(
     if plane_waves is None:
         if not is_concrete(model):
             raise fail("plane_waves", "given while the model is traced", None)
-        plane_waves = cutoff.smallest_sufficient(
-            lambda count: _assemble(model, max(count, fewest), bands), FIRST_PLANE_WAVES, rtol
-        )
+        start = max(fewest, FIRST_PLANE_WAVES)
+        found = cutoff.smallest_sufficient(lambda count: _assemble(model, count, bands), start, rtol)
+        plane_waves = max(fewest, found)
     elif as_integer("plane_waves", plane_waves, minimum=1) < fewest:
         raise fail("plane_waves", f"at least {fewest} to hold the {sum(bands)} wanted bands", plane_waves)
-    problem = _assemble(model, max(plane_waves, fewest), bands)
+    problem = _assemble(model, plane_waves, bands)
     if not is_concrete(model):
         return problem
     return cutoff.judged(problem, _assemble(model, math.ceil(plane_waves * cutoff.MARGIN), bands), rtol)

@@ -159,6 +159,16 @@ def test_the_search_gives_up_at_the_largest_matrix(monkeypatch):
     assert problem.basis_size <= 90
 
 
+@pytest.mark.parametrize("flux", [0, 1])
+def test_more_bands_than_the_largest_matrix_leaves_room_for(flux, monkeypatch):
+    """The basis holds them all the same, and is judged by a larger one."""
+    monkeypatch.setattr(cutoff, "MAX_BASIS", 120)
+    problem = hof.at_flux(models.electron_gas(-5.0), flux, bands_per_cell=100)
+    assert int(problem.size) == 100
+    assert status(problem) == hof.Status.CUTOFF_TOO_LOW
+    assert float(problem.cutoff_error) > 1e3 * float(problem.cutoff_tolerance)
+
+
 def test_momenta_of_a_problem():
     problem = continua.assemble("landau", models.electron_gas(), (2, 3), 8, 112, 112, (0, 2))
     assert problem.mesh(4, 6).shape == (4, 6, 2)
