@@ -4,11 +4,13 @@ import abc
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from hofstadter import lattice
 from hofstadter.errors import Status
 from hofstadter.flux import Flux
+from hofstadter.models.continuum import Continuum
 
 
 class AbstractMagneticBlochProblem(eqx.Module):
@@ -23,20 +25,14 @@ class AbstractMagneticBlochProblem(eqx.Module):
     q: eqx.AbstractVar[Int[Array, ""]]
 
     @abc.abstractmethod
-    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
-        """H(k) in the magnetic Bloch basis."""
+    def _matrix_at(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        """H(k) at one momentum, given in the precision of the model."""
 
     @abc.abstractmethod
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
     ) -> Complex[Array, "basis band"]:
         """Components of exp(−i dk·r)|ψ⟩ at k, for states given by their components at k + dk; the cheap form."""
-
-    @abc.abstractmethod
-    def plane_wave(
-        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
-    ) -> Complex[Array, "*batch basis basis"]:
-        """⟨k| exp(−i dk·r) |k + dk⟩ as a matrix."""
 
     @abc.abstractmethod
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
@@ -56,6 +52,20 @@ class AbstractMagneticBlochProblem(eqx.Module):
     @abc.abstractmethod
     def bands(self) -> Int[Array, ""]:
         """Number of physical bands; rows beyond it only pad the matrix and lie above them in energy."""
+
+    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
+        """H(k) in the magnetic Bloch basis, for one momentum or a batch of them."""
+        k = jnp.asarray(k).astype(self.vectors.dtype)
+        return jnp.vectorize(self._matrix_at, signature="(d)->(n,n)")(k)
+
+    def plane_wave(
+        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
+    ) -> Complex[Array, "*batch basis basis"]:
+        """⟨k| exp(−i dk·r) |k + dk⟩ as a matrix: `apply_plane_wave` of the identity."""
+        real = self.vectors.dtype
+        k, dk = jnp.asarray(k).astype(real), jnp.asarray(dk).astype(real)
+        identity = jnp.eye(self.basis_size, dtype=np.promote_types(real, np.complex64))
+        return jnp.vectorize(lambda a, b: self.apply_plane_wave(a, b, identity), signature="(d),(d)->(n,n)")(k, dk)
 
     @property
     def reference(self) -> str:
@@ -104,15 +114,17 @@ class AbstractMagneticBlochProblem(eqx.Module):
 
 
 class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
-    """A problem whose basis was cut off: only the wanted bands are returned, and their error is known.
+    """A continuum model whose basis was cut off: only the wanted bands are returned, and their error is known.
 
     Attributes:
+        model: The zero-field model.
         below: Wanted bands below the reference.
         above: Wanted bands above it.
         cutoff_error: Largest change of a wanted energy when a quarter more states are kept; NaN if not estimated.
         cutoff_tolerance: What `cutoff_error` was meant to be at most.
     """
 
+    model: eqx.AbstractVar[Continuum]
     below: eqx.AbstractVar[int]
     above: eqx.AbstractVar[int]
     cutoff_error: eqx.AbstractVar[Float[Array, ""]]
@@ -126,6 +138,16 @@ class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
     @abc.abstractmethod
     def kept_rows(self, size: int) -> Bool[Array, " basis"]:
         """Which rows of the matrix make the basis of a smaller size."""
+
+    @property
+    def vectors(self) -> Float[Array, "2 2"]:
+        """Primitive vectors a1, a2 as rows."""
+        return self.model.vectors
+
+    @property
+    def reference(self) -> str:
+        """Where bands are counted from."""
+        return self.model.reference
 
     @property
     def first_band(self) -> int:

@@ -54,12 +54,7 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         cell = jnp.stack([jnp.zeros_like(along_a2), along_a2], axis=-1)
         return (cell[:, None, :] + self.model.positions[None, :, :]).reshape(-1, 2)
 
-    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
-        """H(k) for one momentum or a batch of them."""
-        k = jnp.asarray(k).astype(self.model.positions.dtype)
-        return jnp.vectorize(self._matrix, signature="(d)->(n,n)")(k)
-
-    def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+    def _matrix_at(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
         model, n = self.model, self.model.orbitals
         real = model.positions.dtype
         rows = jnp.arange(self.cells)[None, :]
@@ -78,24 +73,12 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         diagonal = jnp.where(inside.T, model.onsite[None, :], padding).reshape(-1)
         return half + half.conj().T + jnp.diag(diagonal).astype(half.dtype)
 
-    def plane_wave(
-        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
-    ) -> Complex[Array, "*batch basis basis"]:
-        """⟨k| exp(−i dk·r) |k + dk⟩: a diagonal of the true positions, the same for every k."""
-        k, dk = jnp.broadcast_arrays(jnp.asarray(k), jnp.asarray(dk))
-        phases = self._plane_wave_diagonal(dk)
-        identity = jnp.eye(self.basis_size, dtype=phases.dtype)
-        return jnp.expand_dims(identity, tuple(range(phases.ndim - 1))) * phases[..., None, :]
-
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
     ) -> Complex[Array, "basis band"]:
-        """Multiply by the diagonal of `plane_wave`."""
-        return self._plane_wave_diagonal(dk)[:, None] * states
-
-    def _plane_wave_diagonal(self, dk: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis"]:
-        dk = dk.astype(self.model.positions.dtype)
-        return translations.turns_to_phase(-jnp.einsum("...d,nd->...n", dk, self.site_positions))
+        """Components of exp(−i dk·r)|ψ⟩ at k: phases of the true positions, the same for every k."""
+        turns = -self.site_positions @ dk.astype(self.vectors.dtype)
+        return translations.turns_to_phase(turns)[:, None] * states
 
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
         """Eigenstates at (k1 + 1/q, k2) from those at k, by T(a2)^s with s p ≡ 1 (mod q)."""

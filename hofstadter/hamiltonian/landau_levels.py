@@ -38,7 +38,6 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
     `guiding_center_phases`.
 
     Attributes:
-        model: The zero-field model.
         levels: Landau levels of component 0; the others keep `model.level_offsets` more.
         rows: Rows of each component.
         table: Bound on the number of levels of any component.
@@ -47,7 +46,6 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
             half of it where it is Hermitian by itself.
     """
 
-    model: eqx.AbstractVar[Continuum]
     levels: eqx.AbstractVar[Int[Array, ""]]
     rows: eqx.AbstractVar[int]
     table: eqx.AbstractVar[int]
@@ -59,19 +57,9 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
         """Phases that the rows of each harmonic are multiplied by at k."""
 
     @property
-    def vectors(self) -> Float[Array, "2 2"]:
-        """Primitive vectors a1, a2 as rows."""
-        return self.model.vectors
-
-    @property
     def basis_size(self) -> int:
         """Rows of the matrix."""
-        return self.rows * self.model.components
-
-    @property
-    def reference(self) -> str:
-        """Where bands are counted from."""
-        return self.model.reference
+        return self.model.components * self.rows
 
     @property
     def size(self) -> Int[Array, ""]:
@@ -89,12 +77,7 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
         odd = jnp.where(self.model.reference == "neutrality", states % 2, 0)
         return self.below - odd.astype(self.vectors.dtype) / 2
 
-    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
-        """H(k) for one momentum or a batch of them."""
-        k = jnp.asarray(k).astype(self.vectors.dtype)
-        return jnp.vectorize(self._matrix, signature="(d)->(n,n)")(k)
-
-    def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+    def _matrix_at(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
         phases = self.guiding_center_phases(k)
         matrix = self.constant
         for a, b in sorted({harmonic[:2] for harmonic in self.model.harmonics}):
@@ -103,15 +86,6 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
             rows, columns = (slice(c * self.rows, (c + 1) * self.rows) for c in (a, b))
             matrix = matrix.at[rows, columns].add(term).at[columns, rows].add(term.conj().T)
         return matrix
-
-    def plane_wave(
-        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
-    ) -> Complex[Array, "*batch basis basis"]:
-        """⟨k| exp(−i dk·r) |k + dk⟩: a displacement of Landau levels, times the part of the guiding centers."""
-        real = self.vectors.dtype
-        k, dk = jnp.asarray(k).astype(real), jnp.asarray(dk).astype(real)
-        identity = jnp.eye(self.basis_size, dtype=self.constant.dtype)
-        return jnp.vectorize(lambda a, b: self.apply_plane_wave(a, b, identity), signature="(d),(d)->(n,n)")(k, dk)
 
     def displaced(
         self, momentum: Float[Array, " 2"], states: Complex[Array, "component rows band"]

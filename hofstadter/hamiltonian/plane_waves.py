@@ -49,19 +49,14 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
     potential: Complex[Array, "basis basis"]
 
     @property
-    def vectors(self) -> Float[Array, "2 2"]:
-        """Primitive vectors a1, a2 as rows."""
-        return self.model.vectors
+    def rows(self) -> int:
+        """Plane waves of each component."""
+        return self.reciprocal.shape[1]
 
     @property
     def basis_size(self) -> int:
         """Rows of the matrix."""
-        return self.potential.shape[0]
-
-    @property
-    def reference(self) -> str:
-        """Where bands are counted from."""
-        return self.model.reference
+        return self.model.components * self.rows
 
     @property
     def reference_filling(self) -> Float[Array, ""]:
@@ -71,19 +66,14 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
     @property
     def size(self) -> Int[Array, ""]:
         """Plane waves per component."""
-        return jnp.asarray(self.reciprocal.shape[1])
+        return jnp.asarray(self.rows)
 
     def kept_rows(self, size: int) -> Bool[Array, " basis"]:
         """Rows of the basis with fewer plane waves."""
-        return jnp.tile(jnp.arange(self.reciprocal.shape[1]) < size, self.model.components)
+        return jnp.tile(jnp.arange(self.rows) < size, self.model.components)
 
-    def matrix(self, k: Float[Array, "*batch 2"]) -> Complex[Array, "*batch basis basis"]:
-        """H(k) for one momentum or a batch of them."""
-        k = jnp.asarray(k).astype(self.vectors.dtype)
-        return jnp.vectorize(self._matrix, signature="(d)->(n,n)")(k)
-
-    def _matrix(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
-        model, waves = self.model, self.reciprocal.shape[1]
+    def _matrix_at(self, k: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        model, waves = self.model, self.rows
         folded, _ = landau_basis.fold(k, self.q)
         momentum = folded[None, None] + self.reciprocal.astype(k.dtype) - model.offsets[:, None, :]
         x, y = jnp.moveaxis(momentum @ lattice.reciprocal_vectors(self.vectors), -1, 0)
@@ -100,28 +90,21 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
                 matrix = matrix.at[b * waves + index, a * waves + index].add(value.conj())
         return matrix
 
-    def plane_wave(
-        self, k: Float[Array, "*batch 2"], dk: Float[Array, "*batch 2"]
-    ) -> Complex[Array, "*batch basis basis"]:
-        """⟨k| exp(−i dk·r) |k + dk⟩: the identity and, across the edge of the zone, a shift of G."""
-        real = self.vectors.dtype
-        k, dk = jnp.asarray(k).astype(real), jnp.asarray(dk).astype(real)
-        return jnp.vectorize(self._shift, signature="(d),(d)->(n,n)")(k, dk)
-
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
     ) -> Complex[Array, "basis band"]:
-        """Components of exp(−i dk·r)|ψ⟩ at k; plane waves that leave the basis are lost."""
-        return self._shift(k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)) @ states
+        """Components of exp(−i dk·r)|ψ⟩ at k: the same ones and, across the edge of the zone, those of a shifted G.
 
-    def _shift(self, k: Float[Array, " 2"], dk: Float[Array, " 2"]) -> Complex[Array, "basis basis"]:
+        Plane waves that leave the basis are lost.
+        """
+        k, dk = k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)
         _, home = landau_basis.fold(k, self.q)
         _, away = landau_basis.fold(k + dk, self.q)
-        waves = self.reciprocal.shape[1]
-        component = jnp.repeat(jnp.arange(self.model.components), waves)
+        component = jnp.repeat(jnp.arange(self.model.components), self.rows)
         flat = self.reciprocal.reshape(-1, 2)
         same = jnp.all(flat[:, None, :] == flat[None, :, :] + (home - away)[None, None], axis=-1)
-        return (same & (component[:, None] == component[None, :])).astype(self.potential.dtype)
+        shift = same & (component[:, None] == component[None, :])
+        return shift.astype(states.dtype) @ states
 
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
         """The states themselves: k1 + 1 is k1."""
