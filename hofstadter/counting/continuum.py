@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from hofstadter.counting.edges import BandEdges
+from hofstadter.counting.edges import BandEdges, reduced_mesh
 from hofstadter.counting.gaps import Gaps, combine_routes
 from hofstadter.counting.peaks import PeakSearch
 from hofstadter.eigensolver.spectrum import solve
@@ -67,9 +67,7 @@ class Basis(NamedTuple):
 def find_continuum_edges(model: Continuum, flux: Flux, basis: Basis, *, memory_gb: float = 4.0) -> FluxSpectrum:
     """Edges of the wanted bands at one flux."""
     problem = basis.at(model, flux)
-    size = continuum_mesh_size(flux)
-    grid = np.arange(size) / (size * flux.q)
-    mesh = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    mesh = reduced_mesh(flux, continuum_mesh_size(flux))
     energies = _energies(problem, mesh, memory_gb)
     search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
     for _ in range(MAX_REFINEMENTS):
@@ -184,9 +182,7 @@ def _streda(
 
 def _density_in_gaps(problem: AbstractTruncatedProblem, flux: Flux, gaps: Gaps, memory_gb: float) -> np.ndarray:
     """States per cell below the middle of each gap at another flux; NaN where that is not in a clear gap there."""
-    grid = np.arange(3) / (3 * flux.q)
-    mesh = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
-    energies = _energies(problem, mesh, memory_gb)[:, None, :]
+    energies = _energies(problem, reduced_mesh(flux, 3), memory_gb)[:, None, :]
     middle, margin = (gaps.lower + gaps.upper) / 2, CLEARANCE * gaps.size
     below = np.sum(energies < middle[None, :, None], axis=-1)
     clear = np.all(np.abs(energies - middle[None, :, None]) > margin[None, :, None], axis=(0, 2))

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from hofstadter.counting import chambers
 from hofstadter.counting.peaks import PeakSearch
@@ -62,7 +63,7 @@ def find_band_edges(
         if progress is not None:
             progress(len(fluxes))
         return edges
-    momenta = [_mesh(flux) for flux in fluxes]
+    momenta = [reduced_mesh(flux, mesh_size(flux.q)) for flux in fluxes]
     energies = energies_at(model, fluxes, momenta, memory_gb=memory_gb, progress=progress)
     tolerance = rtol * float(model.norm_bound())
     searches = [PeakSearch(k, e, tolerance) for k, e in zip(momenta, energies, strict=True)]
@@ -82,9 +83,9 @@ def mesh_size(q: int) -> int:
     return 48 if q <= 2 else 24 if q <= 8 else 12 if q <= 20 else 6
 
 
-def _mesh(flux: Flux) -> np.ndarray:
-    size = mesh_size(flux.q)
-    grid = np.arange(size) / (size * flux.q)
+def reduced_mesh(flux: Flux, points: int) -> Float[np.ndarray, "momentum 2"]:
+    """Square mesh over the reduced zone [0, 1/q)², with so many points per direction."""
+    grid = np.arange(points) / (points * flux.q)
     return np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
