@@ -123,7 +123,11 @@ def basis_variables(problem: AbstractMagneticBlochProblem) -> dict[str, Any]:
 
 
 def model_attributes(model: Model) -> dict[str, Any]:
-    """Attributes of a dataset about the model."""
+    """Attributes of a dataset about the model: its name and units, and what its densities are counted by.
+
+    Those of a lattice model count from the bottom to the number of its `orbitals`, those of a continuum model from its
+    `reference`.
+    """
     own = {"reference": model.reference} if isinstance(model, Continuum) else {"orbitals": model.orbitals}
     return {"model": model.name, "energy_unit": model.energy_unit, "length_unit": model.length_unit, **own}
 

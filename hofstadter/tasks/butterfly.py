@@ -12,6 +12,7 @@ from hofstadter.counting.gaps import Gaps, find_gaps, label_gaps
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, as_fluxes, farey
 from hofstadter.models import Continuum, Model
+from hofstadter.tasks._basis import model_attributes
 
 # Gaps below this part of the largest possible |energy| are not told apart from touching bands.
 RELATIVE_MIN_GAP = 5e-5
@@ -155,13 +156,8 @@ def _edges_dataset(model: Model, fluxes: Sequence[Flux], edges: Sequence[BandEdg
             "edge_status": ("flux", np.array([int(edge.status) for edge in edges])),
         },
         coords=_flux_coordinates(fluxes),
-        attrs={"model": model.name, "energy_unit": model.energy_unit, **_counted_from(model)},
+        attrs=model_attributes(model),
     )
-
-
-def _counted_from(model: Model) -> dict:
-    """What densities are measured by: the number of orbitals, or the reference of a continuum model."""
-    return {"reference": model.reference} if isinstance(model, Continuum) else {"orbitals": model.orbitals}
 
 
 def _gaps_dataset(fluxes: Sequence[Flux], found: Sequence[Gaps], reference: Sequence[float]) -> xr.Dataset:
