@@ -23,6 +23,8 @@ from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.models.continuum import Continuum
 from hofstadter.topology.chern import chern_numbers
 
+# Accuracy of the wanted energies relative to their range, for edges that are looked at and gaps that are labelled.
+DEFAULT_RTOL = 1e-6
 # Edges are refined to this part of the range of the wanted energies, which a picture does not resolve.
 EDGE_TOLERANCE = 1e-4
 # Rounds of local search around extrema that are not on the mesh.
@@ -48,25 +50,11 @@ class FluxSpectrum(NamedTuple):
     edges: BandEdges
 
 
-class Basis(NamedTuple):
-    """How the basis of a continuum model is chosen; None leaves it to the model.
-
-    Attributes:
-        bands_per_cell: Wanted bands per cell.
-        rtol: Accuracy of the wanted energies relative to their range.
-    """
-
-    bands_per_cell: int | None = None
-    rtol: float = 1e-6
-
-    def at(self, model: Continuum, flux: Flux) -> AbstractTruncatedProblem:
-        """The problem at one flux."""
-        return at_flux(model, flux, bands_per_cell=self.bands_per_cell, rtol=self.rtol)
-
-
-def find_continuum_edges(model: Continuum, flux: Flux, basis: Basis, *, memory_gb: float = 4.0) -> FluxSpectrum:
+def find_continuum_edges(
+    model: Continuum, flux: Flux, *, rtol: float = DEFAULT_RTOL, memory_gb: float = 4.0
+) -> FluxSpectrum:
     """Edges of the wanted bands at one flux."""
-    problem = basis.at(model, flux)
+    problem = at_flux(model, flux, rtol=rtol)
     mesh = reduced_mesh(flux, continuum_mesh_size(flux))
     energies = _energies(problem, mesh, memory_gb)
     search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
@@ -90,14 +78,20 @@ def continuum_mesh_size(flux: Flux) -> int:
 
 
 def label_continuum_gaps(
-    model: Continuum, flux: Flux, spectrum: FluxSpectrum, gaps: Gaps, basis: Basis, *, memory_gb: float = 4.0
+    model: Continuum,
+    flux: Flux,
+    spectrum: FluxSpectrum,
+    gaps: Gaps,
+    *,
+    rtol: float = DEFAULT_RTOL,
+    memory_gb: float = 4.0,
 ) -> Gaps:
     """Compute s and t of the gaps of one flux, counted from the model's reference."""
     problem = spectrum.problem
     count = gaps.bands_below - float(problem.reference_filling)
     if not len(count):
         return gaps
-    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), basis, problem.basis_size, memory_gb)
+    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), rtol, problem.basis_size, memory_gb)
     berry = _berry(problem, gaps, streda)
     return combine_routes(flux, gaps, count, berry, streda, dirac_half(problem))
 
@@ -150,7 +144,7 @@ def _streda(
     count: np.ndarray,
     gaps: Gaps,
     edge: float,
-    basis: Basis,
+    rtol: float,
     basis_size: int,
     memory_gb: float,
 ) -> np.ndarray:
@@ -173,7 +167,7 @@ def _streda(
         tried += 1
         slopes = []
         for side in sides:
-            density = _density_in_gaps(basis.at(model, side), side, gaps, memory_gb)
+            density = _density_in_gaps(at_flux(model, side, rtol=rtol), side, gaps, memory_gb)
             slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
         agree = np.isnan(result) & near & (np.abs(slopes[0] - slopes[1]) < 1e-6)
         result = np.where(agree, np.round(2 * slopes[0]) / 2, result)

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 
 from hofstadter._checks import fail, warn_if_single_precision
-from hofstadter.counting.continuum import Basis, find_continuum_edges, label_continuum_gaps
+from hofstadter.counting.continuum import DEFAULT_RTOL, find_continuum_edges, label_continuum_gaps
 from hofstadter.counting.edges import BandEdges, find_band_edges
 from hofstadter.counting.gaps import Gaps, find_gaps, label_gaps
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, as_fluxes, farey
 from hofstadter.models import Continuum, Model
-from hofstadter.tasks._basis import model_attributes
+from hofstadter.tasks._basis import check_basis, model_attributes, with_bands
 
 # Gaps below this part of the largest possible |energy| are not told apart from touching bands.
 RELATIVE_MIN_GAP = 5e-5
@@ -37,7 +37,7 @@ def band_edges(model: Model, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
     if isinstance(model, Continuum):
-        edges = [find_continuum_edges(model, flux, Basis(), memory_gb=memory_gb).edges for flux in points]
+        edges = [find_continuum_edges(model, flux, memory_gb=memory_gb).edges for flux in points]
     else:
         edges = find_band_edges(model, points, memory_gb=memory_gb)
     return _edges_dataset(model, points, edges)
@@ -69,7 +69,7 @@ def butterfly(
     min_gap: float | None = None,
     labels: bool = True,
     bands_per_cell: int | None = None,
-    rtol: float = 1e-6,
+    rtol: float | None = None,
     memory_gb: float = 4.0,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
@@ -84,8 +84,9 @@ def butterfly(
         min_gap: Narrowest gap to list, in the model's energy unit; by default 5e-5 of the largest possible |energy|,
             for continuum models 2e-3 of the range of the wanted bands.
         labels: Whether to compute (s, t). Without it gaps have status LABEL_NOT_ESTABLISHED.
-        bands_per_cell: Continuum models only: wanted bands, as in `at_flux`.
-        rtol: Continuum models only: accuracy of the wanted energies relative to their range.
+        bands_per_cell: Continuum models only: how many bands per cell on each side of the model's reference; by
+            default the model's own number.
+        rtol: Continuum models only: accuracy of the wanted energies relative to their range; by default 1e-6.
         memory_gb: Working memory.
         progress: Called with the number of fluxes finished since the last call.
 
@@ -94,7 +95,8 @@ def butterfly(
         ABSENT) for fluxes with fewer bands or gaps than the largest.
 
     Raises:
-        ValueError: If neither or both of `fluxes` and `max_denominator` are given, or a flux is not reduced.
+        ValueError: If neither or both of `fluxes` and `max_denominator` are given, a flux is not reduced, or the model
+            does not go with a flux, `bands_per_cell` or `rtol`.
     """
     warn_if_single_precision()
     if (fluxes is None) == (max_denominator is None):
@@ -104,9 +106,11 @@ def butterfly(
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes) if fluxes is not None else farey(max_denominator or 0)
+    model = with_bands(model, bands_per_cell)
+    check_basis(model, points, None, rtol)
     if isinstance(model, Continuum):
-        basis = Basis(bands_per_cell, rtol)
-        edges, found, reference = _continuum_gaps(model, points, basis, min_gap, labels, memory_gb, progress)
+        accuracy = DEFAULT_RTOL if rtol is None else rtol
+        edges, found, reference = _continuum_gaps(model, points, accuracy, min_gap, labels, memory_gb, progress)
     else:
         threshold = RELATIVE_MIN_GAP * float(model.norm_bound()) if min_gap is None else min_gap
         edges = find_band_edges(model, points, memory_gb=memory_gb)
@@ -125,7 +129,7 @@ def butterfly(
 def _continuum_gaps(
     model: Continuum,
     points: Sequence[Flux],
-    basis: Basis,
+    rtol: float,
     min_gap: float | None,
     labels: bool,
     memory_gb: float,
@@ -134,11 +138,11 @@ def _continuum_gaps(
     """Edges, gaps and reference filling of each flux."""
     edges, found, reference = [], [], []
     for flux in points:
-        spectrum = find_continuum_edges(model, flux, basis, memory_gb=memory_gb)
+        spectrum = find_continuum_edges(model, flux, rtol=rtol, memory_gb=memory_gb)
         width = spectrum.edges.upper.max() - spectrum.edges.lower.min()
         gaps_here = find_gaps(spectrum.edges, CONTINUUM_MIN_GAP * width if min_gap is None else min_gap)
         if labels:
-            gaps_here = label_continuum_gaps(model, flux, spectrum, gaps_here, basis, memory_gb=memory_gb)
+            gaps_here = label_continuum_gaps(model, flux, spectrum, gaps_here, rtol=rtol, memory_gb=memory_gb)
         edges.append(spectrum.edges)
         found.append(gaps_here)
         reference.append(float(spectrum.problem.reference_filling))

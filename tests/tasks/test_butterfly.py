@@ -179,6 +179,13 @@ def test_bad_thresholds(min_gap):
         hof.gaps(models.square(), "1/3", min_gap=min_gap)
 
 
+@pytest.mark.parametrize("option", [{"bands_per_cell": 2}, {"rtol": 1e-4}])
+def test_lattice_models_have_all_their_bands(option):
+    (name,) = option
+    with pytest.raises(ValueError, match=rf"Argument `{name}` must be left out for a lattice model"):
+        hof.butterfly(models.square(), fluxes=["1/3"], **option)
+
+
 @pytest.mark.usefixtures("unchecked_types")
 def test_bad_fluxes():
     for function in (hof.band_edges, hof.gaps, lambda model, flux: hof.butterfly(model, fluxes=[flux])):

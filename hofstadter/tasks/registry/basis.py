@@ -13,7 +13,7 @@ from hofstadter.tasks._task import Section
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
-class Basis(Section):
+class WantedBands(Section):
     """Continuum models only: how many bands, and how accurately."""
 
     bands_per_cell: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
@@ -22,8 +22,13 @@ class Basis(Section):
     )
     rtol: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = pydantic.Field(
         None,
-        description="Continuum models: accuracy of energies over their range; by default 1e-11.",
+        description="Continuum models: accuracy of energies over their range; by default 1e-11, for a butterfly 1e-6.",
     )
+
+
+class Basis(WantedBands):
+    """Continuum models only: the wanted bands, or the basis itself."""
+
     levels: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
         None,
         description="Continuum models: Landau levels to keep; by default as many as rtol needs.",

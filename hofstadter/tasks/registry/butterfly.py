@@ -14,6 +14,7 @@ from hofstadter.models import Continuum, Model
 from hofstadter.tasks._basis import check_basis, with_bands
 from hofstadter.tasks._task import Task
 from hofstadter.tasks.butterfly import butterfly
+from hofstadter.tasks.registry.basis import WantedBands
 from hofstadter.tasks.registry.fluxes import FluxList
 
 _EDGES = ["band_lower", "band_upper", "edge_status"]
@@ -21,22 +22,15 @@ _GAPS = ["lower", "upper", "size", "density", "s", "t", "bands_below", "route", 
 BUTTERFLY_NAMES = frozenset(["flux", "p", "q", "band", "gap", *_EDGES, *_GAPS])
 
 
-class ButterflyParameters(FluxList):
+class ButterflyParameters(WantedBands, FluxList):
     """Band edges, gaps and their Chern numbers at many fluxes."""
 
     min_gap: Annotated[float, pydantic.Field(gt=0)] | None = pydantic.Field(
         None,
-        description="Narrowest gap to list; by default 1e-6 of the largest possible |energy|.",
+        description="Narrowest gap to list; by default 5e-5 of the largest possible |energy|, for continuum models "
+        "2e-3 of the range of the wanted bands.",
     )
     labels: bool = pydantic.Field(True, description="Whether to compute the Chern numbers of the gaps.")
-    bands_per_cell: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
-        None,
-        description="Continuum models: bands per cell, on each side of the model's reference; by default its own.",
-    )
-    rtol: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = pydantic.Field(
-        None,
-        description="Continuum models: accuracy of energies over their range; by default 1e-6.",
-    )
 
 
 def _butterfly_sizes(model: Model, parameters: ButterflyParameters, points: Sequence[Flux]) -> dict[str, int]:
@@ -68,7 +62,7 @@ def _compute_butterfly(
         min_gap=parameters.min_gap,
         labels=parameters.labels,
         bands_per_cell=parameters.bands_per_cell,
-        rtol=1e-6 if parameters.rtol is None else parameters.rtol,
+        rtol=parameters.rtol,
         memory_gb=memory_gb,
         progress=progress,
     )
