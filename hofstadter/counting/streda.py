@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hofstadter.counting.inertia import count_below, reach
+from hofstadter.counting.elements import reach
+from hofstadter.counting.states import count_below
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.models.tight_binding import TightBinding
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from hofstadter._checks import as_integer, fail, warn_if_single_precision
 from hofstadter.counting.edges import mesh_size
-from hofstadter.eigensolver.stacks import energies_at
+from hofstadter.counting.states import count_states
 from hofstadter.flux import FluxLike, as_fluxes
 from hofstadter.models.tight_binding import TightBinding
 
@@ -47,21 +47,18 @@ def integrated_density(
     levels = np.atleast_1d(np.asarray(energies, float))
     if levels.ndim != 1 or not np.all(np.isfinite(levels)):
         raise fail("energies", "a list of finite numbers", energies)
-    momenta = []
+    if not all(np.all(np.isfinite(numbers)) for numbers in (model.positions, model.onsite, model.amplitudes)):
+        raise fail("model", "free of NaN and infinity", model.name)
+    grids = []
     for flux in points:
         size = mesh_size(flux.q) if mesh is None else as_integer("mesh", mesh, minimum=1)
         # Midpoints: the mean over them converges fast and no symmetric momentum is counted in full.
         grid = (np.arange(size) + 0.5) / (size * flux.q)
-        momenta.append(np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2))
-    spectra = energies_at(model, points, momenta, memory_gb=memory_gb, progress=progress)
-    if not all(np.all(np.isfinite(rows)) for rows in spectra):
-        raise fail("model", "free of NaN and infinity", model.name)
-    density = [
-        np.searchsorted(np.sort(rows, axis=None), levels) / (len(rows) * flux.q)
-        for rows, flux in zip(spectra, points, strict=True)
-    ]
+        grids.append((grid, grid))
+    counts = count_states(model, points, grids, levels, memory_gb=memory_gb, progress=progress)
+    states = np.array([[len(grid[0]) * len(grid[1]) * flux.q] for grid, flux in zip(grids, points, strict=True)])
     return xr.DataArray(
-        np.array(density),
+        counts / states,
         dims=("flux", "energy"),
         coords={"flux": [float(flux) for flux in points], "energy": levels},
         name="integrated_density",
