@@ -1,53 +1,87 @@
 """Benchmarks of counting without diagonalizing, and of labels."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from measure import COMPILATION, Line, clock, compare
 
 import hofstadter as hof
-from hofstadter.counting.inertia import count_below
-
-K1 = 0.382
+from hofstadter.counting.edges import mesh_size
+from hofstadter.counting.states import count_states
 
 
 def density_maps(quick: bool) -> Iterator[Line]:
-    """States below many energies at one momentum: inertia counts against diagonalizing once and searching."""
-    cases = [
-        (hof.models.square(), 97 if quick else 199, 8, 256, 80),
-        (hof.models.honeycomb(), 97, 4, 512, None),
-        (hof.models.kagome(), 97, 4, 512, None),
-    ]
-    for model, q, fluxes, count, target in cases:
-        yield _density_map(model, q, fluxes, count, target)
+    """States below many energies, at one momentum and over the zone, against diagonalizing once and searching."""
+    q = 97 if quick else 199
+    models = hof.models
+    for model, q_model, fluxes, energies, target in (
+        (models.square(), q, 8, 256, 80),
+        (models.triangular(), q, 8, 256, 80),
+        (models.honeycomb(), 97, 4, 512, None),
+        (models.kagome(), 97, 4, 512, None),
+    ):
+        yield _density_map(model, q_model, fluxes, energies, momenta=1)
+        if not quick:
+            yield _density_map(model, q_model, fluxes, energies, momenta=mesh_size(q_model), target=target)
+    yield _large_map(100 if quick else 1000, 200 if quick else 2000)
 
 
-def _density_map(model, q: int, fluxes: int, count: int, target: float | None) -> Line:
+def _density_map(model, q: int, fluxes: int, energies: int, *, momenta: int, target: float | None = None) -> Line:
     numerators = np.arange(1, fluxes + 1) * (q // (2 * fluxes + 2))
     bound = float(model.norm_bound())
-    energies = np.linspace(-bound, bound, count + 2)[1:-1] + 1e-4
-    lanes = fluxes * count
-    p, q_lane, k1 = np.repeat(numerators, count), np.full(lanes, q), np.full(lanes, K1 / q)
-    energy = np.tile(energies, fluxes)
-    problems = [hof.at_flux(model, (int(n), q)) for n in numerators]
-    matrices = np.stack([np.array(problem.matrix(np.array([K1 / q, 0.0]))) for problem in problems])
+    levels = np.linspace(-bound, bound, energies + 2)[1:-1] + 1e-4
+    points = [hof.Flux(int(p), q) for p in numerators]
+    # Of a single momentum, one without symmetry.
+    grid = (np.arange(momenta) + (0.382 if momenta == 1 else 0.5)) / (momenta * q)
+    k = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    matrices = np.concatenate([np.array(hof.at_flux(model, flux).matrix(k)) for flux in points])
 
     def diagonalize():
-        return np.stack([np.searchsorted(levels, energies) for levels in np.linalg.eigvalsh(matrices)])
+        spectra = np.linalg.eigvalsh(matrices).reshape(fluxes, -1)
+        return np.stack([np.searchsorted(np.sort(spectrum), levels) for spectrum in spectra])
 
     times, ours, theirs = compare(
-        lambda: count_below(model, p, q_lane, k1, energy), lambda: clock(diagonalize), seconds=4, most=5
+        lambda: count_states(model, points, [(grid, grid)] * fluxes, levels),
+        lambda: clock(diagonalize),
+        seconds=6,
+        most=9,
     )
-    miscounts = int(np.sum(ours.reshape(theirs.shape) != theirs))
-    break_even = count * times["theirs"] / times["ours"]
+    where = "one momentum" if momenta == 1 else f"{momenta} × {momenta} momenta"
+    break_even = energies * times["theirs"] / times["ours"]
     return Line(
-        f"integrated density by inertia, {model.name}",
-        f"q = {q}, {fluxes} fluxes × {count} energies",
+        f"states below energies, {model.name}",
+        f"q = {q}, {where}, {fluxes} fluxes × {energies} energies",
         "numpy.linalg.eigvalsh + searchsorted",
         **times,
-        error=miscounts,
+        error=int(np.sum(ours != theirs)),
         target=target,
-        note=f"error: miscounts; counting is the faster one up to {break_even:.0f} energies per matrix",
+        note=f"error: miscounts; counting is the faster one up to about {break_even:.0f} energies",
+    )
+
+
+def _large_map(largest: int, energies: int) -> Line:
+    """As many fluxes as the largest denominator, all in the upper half of the denominators."""
+    rng = np.random.default_rng(0)
+    fluxes: list[hof.Flux] = []
+    while len(fluxes) < largest:
+        q = int(rng.integers(largest // 2, largest + 1))
+        p = int(rng.integers(1, q))
+        if math.gcd(p, q) == 1:
+            fluxes.append(hof.Flux(p, q))
+    levels = np.linspace(-4, 4, energies)
+    compiled = COMPILATION.seconds
+    first, _ = clock(lambda: hof.integrated_density(hof.models.square(), fluxes, levels))
+    compiled = COMPILATION.seconds - compiled
+    ours = min(clock(lambda: hof.integrated_density(hof.models.square(), fluxes, levels))[0] for _ in range(2))
+    return Line(
+        "map of the integrated density, square",
+        f"{largest} fluxes p/q with {largest // 2} ≤ q ≤ {largest}, {energies} energies",
+        "none: time only",
+        ours=ours,
+        first=first,
+        compile=compiled,
+        note="whole zone: in gaps exact, in bands on 6 × 6 momenta",
     )
 
 

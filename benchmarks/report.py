@@ -56,7 +56,7 @@ def print_markdown(stored: dict[str, Any]) -> None:
     print("|---|---|--:|---|--:|--:|")
     for line in stored["lines"]:
         if line["headline"]:
-            ratio = "" if line["ratio"] is None else f"{line['ratio']:.2g}"
+            ratio = "" if line["ratio"] is None else f"{line['ratio']:.{2 if line['ratio'] < 100 else 3}g}"
             times = _seconds(line["ours"]), _seconds(line["theirs"])
             print(f"| {line['work']} | {line['size']} | {times[0]} | {line['rival']} | {times[1]} | {ratio} |")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hofstadter.counting import chambers, inertia, rings
 from hofstadter.counting.elements import reach
-from hofstadter.counting.lanes import Kernel, count_in_lanes, padded_width, sweep
+from hofstadter.counting.lanes import Kernel, count_in_lanes, sweep
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.flux import Flux
 from hofstadter.models.tight_binding import TightBinding
@@ -27,21 +27,6 @@ KEPT = 2**22
 # Nanoseconds on one core, which only decide what is faster: diagonalizing an n × n matrix takes the first times n³ plus
 # the second, changing one element of one matrix in elimination the third, one phase the fourth.
 NS_PER_CUBE, NS_PER_MATRIX, NS_PER_UPDATE, NS_PER_PHASE = 0.4, 4000, 1.3, 50
-
-
-def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarray, energies: np.ndarray) -> np.ndarray:
-    """States of one magnetic Bloch matrix below an energy, for a list of (flux, k1, energy); k2 is zero.
-
-    Arguments and accuracy as of `inertia.count_below`.
-    """
-    counts = np.empty(len(q), int)
-    ring = (np.asarray(q) > 1) & rings.applies_to(model)
-    if ring.any():
-        lanes = p[ring], q[ring], k1[ring], np.zeros((ring.sum(), 1)), energies[ring][:, None]
-        counts[ring] = count_in_lanes(rings.count_rings, model, *lanes)[:, 0]
-    if not ring.all():
-        counts[~ring] = inertia.count_below(model, p[~ring], q[~ring], k1[~ring], energies[~ring])
-    return counts
 
 
 def count_states(
@@ -86,7 +71,8 @@ def count_states(
 
 def _way(model: TightBinding, flux: Flux, grid: Grid, energies: int) -> Callable[..., np.ndarray]:
     if flux.q > 1 and rings.applies_to(model):
-        return _by_corners if chambers.applies_to(model) else _by_rings
+        # Two momenta cost as much as one or two rings.
+        return _by_corners if chambers.applies_to(model) and len(grid[0]) > 2 else _by_rings
     momenta, size = len(grid[0]) * len(grid[1]), flux.q * model.orbitals
     dense = momenta * (NS_PER_CUBE * size**3 + NS_PER_MATRIX)
     per_cell = NS_PER_UPDATE * energies * inertia.updates_per_cell(model) + NS_PER_PHASE * len(model.hops)
@@ -102,9 +88,10 @@ def _by_corners(
     pairs, _ = sweep(chambers.count_at_corners, model, p, q, corner, np.zeros((len(p), 1)), everywhere)
     one, other = pairs[::2], pairs[1::2]
     counts = one * np.array([[len(k1) * len(k2)] for k1, k2 in grids])
-    # What is left lies in a band. Fluxes with similarly many such energies go together.
+    # What is left lies in a band. Fluxes with similarly many such energies go together; few sizes, few programs.
     inside = [np.flatnonzero(row) for row in one != other]
-    widths = np.array([padded_width(len(columns)) if len(columns) else 0 for columns in inside])
+    sizes = np.array([0, 16, 64, 256, 1024, max(1024, len(energies))])
+    widths = sizes[np.searchsorted(sizes, [len(columns) for columns in inside])]
     for width in np.unique(widths[widths > 0]):
         members = np.flatnonzero(widths == width)
         columns = np.stack([np.resize(inside[number], width) for number in members])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hofstadter.counting.elements import reach
-from hofstadter.counting.states import count_below
+from hofstadter.counting.inertia import count_below
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.models.tight_binding import TightBinding
 
