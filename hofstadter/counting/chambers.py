@@ -50,9 +50,9 @@ def exact_band_edges(model: TightBinding, fluxes: Sequence[Flux]) -> list[tuple[
 def amplitudes(model: TightBinding) -> tuple[float, float, float]:
     """|t1|, |t2| and the on-site energy."""
     t1 = t2 = 0.0
-    for hop, amplitude in zip(model.hops, np.abs(model.amplitudes), strict=True):
+    for hop, amplitude in zip(model.hops, np.abs(np.asarray(model.amplitudes)), strict=True):
         t1, t2 = (float(amplitude), t2) if hop[2] else (t1, float(amplitude))
-    return t1, t2, float(model.onsite[0])
+    return t1, t2, float(np.asarray(model.onsite)[0])
 
 
 def _energies_at_two_momenta(p: int, q: int, t1: float, t2: float) -> tuple[np.ndarray, np.ndarray]:
@@ -126,15 +126,14 @@ def count_at_corners(
             diagonal[rows - len(chain) :, matrix, number] = chain
             bonds[rows - len(links) :, matrix, number] = links
     inside = np.clip((energies - onsite) / unit, -2, 2)
-    real = model.positions.dtype
-    return _count(*(jnp.asarray(x, real) for x in (diagonal, bonds**2, inside)), rows - largest)
+    return _count(*(x.astype(model.positions.dtype) for x in (diagonal, bonds**2, inside)), rows - largest)
 
 
 @jax.jit
 def _count(
-    diagonal: Float[Array, "row matrix 2"],
-    squared_bonds: Float[Array, "row matrix 2"],
-    energies: Float[Array, "matrix energy"],
+    diagonal: Float[Array | np.ndarray, "row matrix 2"],
+    squared_bonds: Float[Array | np.ndarray, "row matrix 2"],
+    energies: Float[Array | np.ndarray, "matrix energy"],
     first_row: int | Int[Array, ""],
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     even, odd = (count_chain(diagonal[..., i], squared_bonds[..., i], energies, first_row) for i in (0, 1))

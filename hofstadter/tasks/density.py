@@ -24,7 +24,10 @@ def integrated_density(
 ) -> xr.DataArray:
     """States per primitive cell below each energy.
 
-    In a gap the value is exact, r/q = s + t p/q. Inside a band it is an average over a mesh of momenta.
+    In a gap the value is exact, r/q = s + t p/q. Inside a band it is an average over a mesh of momenta. States are
+    counted without diagonalizing where that is faster (`counting.states`), so thousands of energies and magnetic cells
+    of a thousand primitive ones are cheap. Of a level closer to an energy than about 1e-12 of the largest |energy|
+    (1e-4 in single precision) it is not certain on which side it is.
 
     Args:
         model: The zero-field model.
