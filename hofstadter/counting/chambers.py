@@ -136,5 +136,6 @@ def _count(
     energies: Float[Array | np.ndarray, "matrix energy"],
     first_row: int | Int[Array, ""],
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
-    even, odd = (count_chain(diagonal[..., i], squared_bonds[..., i], energies, first_row) for i in (0, 1))
+    chains, bonds, energies = jnp.asarray(diagonal), jnp.asarray(squared_bonds), jnp.asarray(energies)
+    even, odd = (count_chain(chains[..., i], bonds[..., i], energies, first_row) for i in (0, 1))
     return even + odd, jnp.zeros_like(energies)

@@ -13,6 +13,9 @@ from jaxtyping import Array, Complex, Float, Int
 from hofstadter.magnetic import gauge, translations
 from hofstadter.models.tight_binding import TightBinding
 
+# Square root of the largest 32-bit integer.
+LARGEST_CELL = 46_340
+
 
 class Elements:
     """Matrix elements ⟨i, cell m|H|j, cell m + distance⟩ in units of `model.norm_bound()`.
@@ -52,7 +55,7 @@ class Elements:
         return self.model.onsite[i] / self.unit + self.between(i, i, 0, cell).real
 
     def _clock(self, cell: Int[Array, "#row #matrix"]) -> Float[Array, "row matrix"]:
-        """P cell/q, reduced in whole numbers; 32 bits are faster and hold p q."""
+        """The fraction p cell/q, reduced in whole numbers; 32 bits are faster and hold q² up to `LARGEST_CELL`."""
         q = self.q.astype(jnp.int32)
         step = jnp.mod(self.p, self.q).astype(jnp.int32)
         return jnp.mod(jnp.mod(cell.astype(jnp.int32), q) * step, q).astype(self.k1.dtype) / q.astype(self.k1.dtype)

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hofstadter.counting.elements import energy_unit
+from hofstadter._checks import fail
+from hofstadter.counting.elements import LARGEST_CELL, energy_unit
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.flux import Flux
 from hofstadter.models.tight_binding import TightBinding
@@ -63,7 +64,12 @@ def count_in_lanes(
         The counts, (matrix, energy). Energies closer to a level than `ACCEPTED` × eps |H| may be counted on either
         side; in matrices above `LARGEST_DENSE`, closer than eps^`BRACKET` |H| if the energy is also close to a level of
         the open chain of cells, such as the energy of a flat band.
+
+    Raises:
+        ValueError: If a magnetic cell is larger than `LARGEST_CELL`.
     """
+    if np.any(q > LARGEST_CELL):
+        raise fail("q", f"at most {LARGEST_CELL}", np.max(q))
     order = np.argsort(q, kind="stable")
     p, q, k1, k2, energies = p[order], q[order], k1[order], k2[order], energies[order]
     counts, growth = sweep(kernel, model, p, q, k1, k2, energies)

@@ -30,20 +30,20 @@ class Complex(NamedTuple):
         return Complex(self.real, -self.imag)
 
     def negative(self) -> "Complex":
-        """−z."""
+        """The number times −1."""
         return Complex(-self.real, -self.imag)
 
     def plus(self, other: "Complex") -> "Complex":
-        """Z + w."""
+        """Sum."""
         return Complex(self.real + other.real, self.imag + other.imag)
 
     def times(self, other: "Complex") -> "Complex":
-        """Z w."""
+        """Product."""
         real = self.real * other.real - self.imag * other.imag
         return Complex(real, self.real * other.imag + self.imag * other.real)
 
     def scaled(self, factor: Lanes) -> "Complex":
-        """Z times a real number."""
+        """Product with a real number."""
         return Complex(self.real * factor, self.imag * factor)
 
 

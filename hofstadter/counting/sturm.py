@@ -93,8 +93,8 @@ def count_ring(
         first = diagonal[0] - energies - bonds[0] ** 2 * corner
         second = diagonal[1] - energies
         to_first, to_second = entry[0] - bonds[0] * across, entry[1]
-        determinant = pair_determinant(first, second, bonds[1] ** 2, floor)
-        count += negative_in_pair(first, determinant)
+        determinant = _pair_determinant(first, second, bonds[1] ** 2, floor)
+        count += _negative_in_pair(first, determinant)
         inverse = 1 / determinant
         corner = first * inverse
         across = (first * to_second - bonds[1] * to_first) * inverse
@@ -117,7 +117,7 @@ def count_ring(
     return count * closings + closed, jnp.maximum(growth, jnp.abs(taken))
 
 
-def pair_determinant(
+def _pair_determinant(
     first: Float[Array, "*lanes"], second: Float[Array, "*lanes"], squared_bond: Float[Array, "*#lanes"], floor: float
 ) -> Float[Array, "*lanes"]:
     """Determinant of [[first, bond], [bond, second]], kept from zero as if a diagonal element moved by `floor`."""
@@ -126,6 +126,6 @@ def pair_determinant(
     return jnp.where(jnp.abs(determinant) < least, jnp.where(determinant < 0, -least, least), determinant)
 
 
-def negative_in_pair(first: Float[Array, "*lanes"], determinant: Float[Array, "*lanes"]) -> Int[Array, "*lanes"]:
+def _negative_in_pair(first: Float[Array, "*lanes"], determinant: Float[Array, "*lanes"]) -> Int[Array, "*lanes"]:
     """Negative eigenvalues of 2 × 2 matrices, from the first diagonal element and the determinant."""
     return jnp.where(determinant < 0, 1, jnp.where(first < 0, 2, 0)).astype(jnp.int32)

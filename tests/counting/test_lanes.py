@@ -80,3 +80,11 @@ def test_matrices_that_are_too_large_keep_within_the_brackets(monkeypatch):
     energies = levels(0)[[1, 5, 9]] + 1e-10
     found = count(spoiled(lambda e: np.isin(e, energies), 1e9), energies)
     np.testing.assert_array_equal(found[0], [2, 6, 10])
+
+
+def test_cells_that_are_too_large():
+    energies = np.zeros((1, 1))
+    with pytest.raises(ValueError, match=r"Argument `q` must be at most 46340, but is 46341"):
+        lanes.count_in_lanes(
+            inertia.count_blocks, systems.build("honeycomb"), P[:1], np.array([46341]), K1[:1], K2[:1], energies
+        )
