@@ -1,6 +1,7 @@
 """Electrons on a periodic two-dimensional system in a strong magnetic field, solved right and fast."""
 
 from hofstadter import models, plots
+from hofstadter.eigensolver.low_field import states_below, strip_problem
 from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.flux import Flux, farey
@@ -17,6 +18,7 @@ from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.hamiltonian.bloch import TightBindingProblem
 from hofstadter.hamiltonian.landau import LandauProblem
 from hofstadter.hamiltonian.plane_waves import PlaneWaveProblem
+from hofstadter.hamiltonian.strip import StripProblem
 from hofstadter.hamiltonian.theta import ThetaProblem, theta_problem
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
@@ -56,6 +58,7 @@ __all__ = [
     "Spectrum",
     "Status",
     "StoreError",
+    "StripProblem",
     "ThetaProblem",
     "TightBindingProblem",
     "WilsonLine",
@@ -88,6 +91,8 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
+    "states_below",
+    "strip_problem",
     "theta_problem",
     "wannier_flow",
     "wilson_chern",

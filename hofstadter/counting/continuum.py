@@ -4,8 +4,15 @@ Densities are counted from the model's reference (the bottom of the spectrum, ch
 the labels of a gap, n = s + t φ. Chern numbers of the bands between two gaps come from Berry flux, which gives the
 difference of their t. That is all for spectra with a bottom or a top, where t = 0 is known. Near neutrality, and as a
 second route, the Středa slope towards neighboring fluxes gives t itself; half-integer for a single Dirac cone.
+
+Magnetic cells of up to 24 cells ⋅ components are solved in Landau levels, which have states and so Berry flux. Larger
+ones (lower fields, or fractions of large q: from q = 7 on for twisted bilayer graphene, from q = 25 on for an electron
+gas) are solved in the strip basis, which costs q instead of q³, and labelled by Středa slopes. Those are counted in the
+strip basis at every flux, and so do not share a line with the Berry flux of Landau levels.
 """
 
+import dataclasses
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -15,22 +22,27 @@ import numpy as np
 from hofstadter.counting.edges import BandEdges, reduced_mesh
 from hofstadter.counting.gaps import Gaps, combine_routes
 from hofstadter.counting.peaks import PeakSearch
+from hofstadter.eigensolver.low_field import states_below, strip_problem, sufficient_waves
 from hofstadter.eigensolver.spectrum import solve
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
+from hofstadter.hamiltonian.strip import StripProblem
 from hofstadter.models.continuum import Continuum
 from hofstadter.topology.chern import chern_numbers
 
 # Accuracy of the wanted energies relative to their range, for edges that are looked at and gaps that are labelled.
 DEFAULT_RTOL = 1e-6
+# Cells × components from which on the strip basis is faster than Landau levels, some 60 of them per cell.
+LANDAU_CELLS = 24
 # Edges are refined to this part of the range of the wanted energies, which a picture does not resolve.
 EDGE_TOLERANCE = 1e-4
 # Rounds of local search around extrema that are not on the mesh.
 MAX_REFINEMENTS = 8
-# Neighbors with larger matrices, and more than so many pairs of them, are not asked for a Středa slope.
-MAX_NEIGHBOR_BASIS = 1500
+# Neighbors with more than twice as many cells and these, and more than so many pairs of them, are not asked for a
+# Středa slope.
+NEIGHBOR_CELLS = 12
 MAX_NEIGHBORS = 2
 # A neighbor counts as being in the same gap if no level comes closer to the middle than this part of the gap, and if
 # levels that move in proportion to the flux, as those of Landau do, moved less than this part of it.
@@ -46,62 +58,111 @@ class FluxSpectrum(NamedTuple):
         edges: Edges of the wanted bands.
     """
 
-    problem: AbstractTruncatedProblem
+    problem: AbstractTruncatedProblem | StripProblem
     edges: BandEdges
 
 
-def find_continuum_edges(
-    model: Continuum, flux: Flux, *, rtol: float = DEFAULT_RTOL, memory_gb: float = 4.0
-) -> FluxSpectrum:
-    """Edges of the wanted bands at one flux."""
-    problem = at_flux(model, flux, rtol=rtol)
-    mesh = reduced_mesh(flux, continuum_mesh_size(flux))
-    energies = _energies(problem, mesh, memory_gb)
-    search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
-    for _ in range(MAX_REFINEMENTS):
-        if search.converged:
-            break
-        search.update(_energies(problem, search.stencil(), memory_gb))
-    lower, upper = search.edges()
-    if not np.all(np.isfinite([lower, upper])):
-        status = Status.NOT_FINITE
-    elif int(problem.basis_status) != Status.OK:
-        status = Status(int(problem.basis_status))
-    else:
-        status = Status.OK if search.converged else Status.EDGES_NOT_CONVERGED
-    return FluxSpectrum(problem, BandEdges(lower, upper, status))
+@dataclasses.dataclass(frozen=True, eq=False)
+class ContinuumSpectra:
+    """Band edges and labelled gaps of one model at any number of fluxes.
+
+    Attributes:
+        model: The zero-field model.
+        rtol: Accuracy of the wanted energies relative to their range.
+        memory_gb: Working memory.
+    """
+
+    model: Continuum
+    rtol: float = DEFAULT_RTOL
+    memory_gb: float = 4.0
+
+    def at(self, flux: Flux) -> FluxSpectrum:
+        """Edges of the wanted bands at one flux."""
+        problem = self._problem(flux)
+        mesh = reduced_mesh(flux, continuum_mesh_size(flux))
+        energies = self._energies(problem, mesh)
+        search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
+        for _ in range(MAX_REFINEMENTS):
+            if search.converged:
+                break
+            search.update(self._energies(problem, search.stencil()))
+        lower, upper = search.edges()
+        if not np.all(np.isfinite([lower, upper])):
+            status = Status.NOT_FINITE
+        elif int(problem.basis_status) != Status.OK:
+            status = Status(int(problem.basis_status))
+        else:
+            status = Status.OK if search.converged else Status.EDGES_NOT_CONVERGED
+        return FluxSpectrum(problem, BandEdges(lower, upper, status))
+
+    def labelled(self, flux: Flux, spectrum: FluxSpectrum, gaps: Gaps) -> Gaps:
+        """The gaps of one flux with their s and t, counted from the model's reference."""
+        problem = spectrum.problem
+        count = gaps.bands_below - float(problem.reference_filling)
+        if not len(count):
+            return gaps
+        streda = self._streda(flux, count, gaps, _reference_energy(spectrum))
+        berry = np.full(len(count), np.nan) if isinstance(problem, StripProblem) else _berry(problem, gaps, streda)
+        return combine_routes(flux, gaps, count, berry, streda, self.dirac_half if flux.p else 0.0)
+
+    @property
+    def dirac_half(self) -> float:
+        """1/2 where gaps have half-integer t, as near the neutrality of a single Dirac cone, else 0."""
+        return sum(self.model.level_offsets) % 2 / 2 if self.model.reference == "neutrality" else 0.0
+
+    def _problem(self, flux: Flux) -> AbstractTruncatedProblem | StripProblem:
+        if flux.p > 0 and self.model.components * flux.q > LANDAU_CELLS:
+            return strip_problem(self.model, flux, rtol=self.rtol)
+        return at_flux(self.model, flux, rtol=self.rtol)
+
+    def _energies(self, problem: AbstractTruncatedProblem | StripProblem, k: np.ndarray) -> np.ndarray:
+        return np.asarray(solve(problem, jnp.asarray(k), states=False, memory_gb=self.memory_gb).energies)
+
+    @functools.cached_property
+    def _waves(self) -> int:
+        """Waves of the strip basis at the neighbors whose states are only counted."""
+        return sufficient_waves(self.model, rtol=self.rtol)
+
+    def _streda(self, flux: Flux, count: np.ndarray, gaps: Gaps, edge: float) -> np.ndarray:
+        """Slope of the density in each gap towards Farey neighbors on both sides; NaN where no two close ones agree.
+
+        Energies are measured from `edge`, the place in the spectrum that densities are counted from.
+        """
+        result = np.full(len(count), np.nan)
+        distance = np.abs((gaps.lower + gaps.upper) / 2 - edge)
+        reach = MOTION * gaps.size * float(flux) / np.where(distance > 0, distance, 1)
+        largest, tried = 2 * flux.q + NEIGHBOR_CELLS, 0
+        denominator = flux.q + 1
+        while denominator <= largest and tried < MAX_NEIGHBORS and np.any(np.isnan(result)):
+            sides = farey_neighbors(flux, denominator)
+            denominator = max(side.q for side in sides) + 1
+            asked = (max(abs(float(side) - float(flux)) for side in sides) < reach) & np.isnan(result)
+            if denominator > largest + 1 or not np.any(asked) or any(side.p <= 0 for side in sides):
+                continue
+            tried += 1
+            slopes = []
+            for side in sides:
+                density = self._density_in_gaps(side, gaps, asked)
+                slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
+            agree = asked & (np.abs(slopes[0] - slopes[1]) < 1e-6)
+            result = np.where(agree, np.round(2 * slopes[0]) / 2, result)
+        return result
+
+    def _density_in_gaps(self, flux: Flux, gaps: Gaps, asked: np.ndarray) -> np.ndarray:
+        """States per cell below the middle of some gaps at another flux; NaN where that is not in a clear gap there."""
+        problem = StripProblem(self.model, flux, self._waves, *self.model.wanted_bands(flux))
+        middle, margin = ((gaps.lower + gaps.upper) / 2)[asked], (CLEARANCE * gaps.size)[asked]
+        mesh = reduced_mesh(flux, 3 if flux.q <= 6 else 2)
+        below, above = (states_below(problem, mesh, middle + sign * margin) for sign in (-1, 1))
+        clear = np.all((below == below[:1]) & (above == below[:1]), axis=0)
+        result = np.full(len(asked), np.nan)
+        result[asked] = np.where(clear, below[0] / flux.q, np.nan)
+        return result
 
 
 def continuum_mesh_size(flux: Flux) -> int:
     """Mesh points per direction of the reduced zone: fewer for larger q, where bands are flatter."""
     return 12 if flux.q == 1 else 6 if flux.q <= 4 else 4
-
-
-def label_continuum_gaps(
-    model: Continuum,
-    flux: Flux,
-    spectrum: FluxSpectrum,
-    gaps: Gaps,
-    *,
-    rtol: float = DEFAULT_RTOL,
-    memory_gb: float = 4.0,
-) -> Gaps:
-    """Compute s and t of the gaps of one flux, counted from the model's reference."""
-    problem = spectrum.problem
-    count = gaps.bands_below - float(problem.reference_filling)
-    if not len(count):
-        return gaps
-    streda = _streda(model, flux, count, gaps, _reference_energy(spectrum), rtol, problem.basis_size, memory_gb)
-    berry = _berry(problem, gaps, streda)
-    return combine_routes(flux, gaps, count, berry, streda, dirac_half(problem))
-
-
-def dirac_half(problem: AbstractTruncatedProblem) -> float:
-    """1/2 where gaps have half-integer t, as near the neutrality of a single Dirac cone, else 0."""
-    if problem.reference != "neutrality" or int(problem.p) == 0:
-        return 0.0
-    states = int(np.sum(np.asarray(problem.kept_rows(int(problem.size)))))
-    return (states // int(problem.p)) % 2 / 2
 
 
 def _reference_energy(spectrum: FluxSpectrum) -> float:
@@ -111,10 +172,6 @@ def _reference_energy(spectrum: FluxSpectrum) -> float:
         filled = int(spectrum.problem.reference_filling)
         return (upper[filled - 1] + lower[filled]) / 2
     return lower[0] if spectrum.problem.reference == "bottom" else upper[-1]
-
-
-def _energies(problem: AbstractTruncatedProblem, k: np.ndarray, memory_gb: float) -> np.ndarray:
-    return np.asarray(solve(problem, jnp.asarray(k), states=False, memory_gb=memory_gb).energies)
 
 
 def _berry(problem: AbstractTruncatedProblem, gaps: Gaps, streda: np.ndarray) -> np.ndarray:
@@ -136,49 +193,3 @@ def _berry(problem: AbstractTruncatedProblem, gaps: Gaps, streda: np.ndarray) ->
     above = streda[anchor] + np.cumsum(steps[anchor:])
     below = streda[anchor] - np.cumsum(steps[:anchor][::-1])[::-1]
     return np.concatenate([below, [streda[anchor]], above])
-
-
-def _streda(
-    model: Continuum,
-    flux: Flux,
-    count: np.ndarray,
-    gaps: Gaps,
-    edge: float,
-    rtol: float,
-    basis_size: int,
-    memory_gb: float,
-) -> np.ndarray:
-    """Slope of the density in each gap towards Farey neighbors on both sides; NaN where no two close ones agree.
-
-    Energies are measured from `edge`, the place in the spectrum that densities are counted from. `basis_size` is
-    that of this flux; those of others are in proportion to q.
-    """
-    result = np.full(len(count), np.nan)
-    distance = np.abs((gaps.lower + gaps.upper) / 2 - edge)
-    reach = MOTION * gaps.size * float(flux) / np.where(distance > 0, distance, 1)
-    largest, tried = MAX_NEIGHBOR_BASIS * flux.q // basis_size, 0
-    denominator = flux.q + 1
-    while denominator <= largest and tried < MAX_NEIGHBORS and np.any(np.isnan(result)):
-        sides = farey_neighbors(flux, denominator)
-        denominator = max(side.q for side in sides) + 1
-        near = max(abs(float(side) - float(flux)) for side in sides) < reach
-        if denominator > largest + 1 or not np.any(near & np.isnan(result)) or any(side.p <= 0 for side in sides):
-            continue
-        tried += 1
-        slopes = []
-        for side in sides:
-            density = _density_in_gaps(at_flux(model, side, rtol=rtol), side, gaps, memory_gb)
-            slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
-        agree = np.isnan(result) & near & (np.abs(slopes[0] - slopes[1]) < 1e-6)
-        result = np.where(agree, np.round(2 * slopes[0]) / 2, result)
-    return result
-
-
-def _density_in_gaps(problem: AbstractTruncatedProblem, flux: Flux, gaps: Gaps, memory_gb: float) -> np.ndarray:
-    """States per cell below the middle of each gap at another flux; NaN where that is not in a clear gap there."""
-    energies = _energies(problem, reduced_mesh(flux, 3), memory_gb)[:, None, :]
-    middle, margin = (gaps.lower + gaps.upper) / 2, CLEARANCE * gaps.size
-    below = np.sum(energies < middle[None, :, None], axis=-1)
-    clear = np.all(np.abs(energies - middle[None, :, None]) > margin[None, :, None], axis=(0, 2))
-    clear &= np.all(below == below[:1], axis=0) & (below[0] > 0) & (below[0] < energies.shape[-1])
-    return np.where(clear, (below[0] - float(problem.reference_filling)) / flux.q, np.nan)

@@ -9,9 +9,11 @@ from jaxtyping import Array, Complex, Float, Int
 from hofstadter._checks import fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.low_field import strip_energies
 from hofstadter.eigensolver.pieces import in_pieces
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.hamiltonian.strip import StripProblem
 
 # Input, eigenvectors, workspace and one copy, of 16 bytes per number.
 BYTES_PER_ENTRY = 64
@@ -34,7 +36,7 @@ class Spectrum(eqx.Module):
 
 
 def solve(
-    problem: AbstractMagneticBlochProblem,
+    problem: AbstractMagneticBlochProblem | StripProblem,
     k: Float[Array, "*batch 2"],
     *,
     states: bool = True,
@@ -44,7 +46,8 @@ def solve(
     """Diagonalize H(k) on an array of momenta.
 
     Args:
-        problem: From `hofstadter.at_flux`. A padded problem returns its padding too, above all bands.
+        problem: From `hofstadter.at_flux` or, for energies only and outside `jit`, `hofstadter.strip_problem`. A padded
+            problem returns its padding too, above all bands.
         k: Reduced momenta, e.g. from `problem.mesh(n1, n2)`.
         states: Whether to return eigenvectors. Energies alone cost a half to a third on CPU.
         memory_gb: Working memory; larger batches are done in pieces of that size.
@@ -55,7 +58,7 @@ def solve(
         basis of a continuum model was cut off too low.
 
     Raises:
-        ValueError: If `k` does not end in two components.
+        ValueError: If `k` does not end in two components, or states of a strip are asked for.
         hofstadter.CalculationError: With `throw`, if any momentum fails.
     """
     warn_if_single_precision()
@@ -64,16 +67,31 @@ def solve(
         raise fail("k", "an array of pairs (k1, k2)", f"of shape {k.shape}")
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
+    if isinstance(problem, StripProblem):
+        spectrum = _solve_strip(problem, k, states)
+    else:
+        spectrum = _solve_dense(problem, k, states, memory_gb)
+    if throw and is_concrete(spectrum.status):
+        _raise_first_failure(spectrum.status, k)
+    return spectrum
+
+
+def _solve_dense(problem: AbstractMagneticBlochProblem, k: Array, states: bool, memory_gb: float) -> Spectrum:
     chunk = chunk_size(problem.basis_size, memory_gb)
     size = min(chunk, k.size // 2 or 1)
     if is_concrete(problem, k):
         with single_threaded_blas():
-            spectrum = jax.block_until_ready(_solve(problem, k, states, size))
-    else:
-        spectrum = _solve(problem, k, states, size)
-    if throw and is_concrete(spectrum.status):
-        _raise_first_failure(spectrum.status, k)
-    return spectrum
+            return jax.block_until_ready(_solve(problem, k, states, size))
+    return _solve(problem, k, states, size)
+
+
+def _solve_strip(problem: StripProblem, k: Array, states: bool) -> Spectrum:
+    if states:
+        raise fail("states", "False for a strip, which has energies only", states)
+    if not is_concrete(k):
+        raise fail("k", "made of numbers for a strip", "traced", "`at_flux` works under `jit`.")
+    energies, status = strip_energies(problem, np.asarray(k))
+    return Spectrum(jnp.asarray(energies), None, jnp.asarray(status, jnp.int32), jnp.zeros(status.shape))
 
 
 def chunk_size(basis_size: int, memory_gb: float) -> int:

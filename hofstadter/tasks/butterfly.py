@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from hofstadter._checks import fail, warn_if_single_precision
-from hofstadter.counting.continuum import DEFAULT_RTOL, find_continuum_edges, label_continuum_gaps
+from hofstadter.counting.continuum import DEFAULT_RTOL, ContinuumSpectra
 from hofstadter.counting.edges import BandEdges, find_band_edges
 from hofstadter.counting.gaps import Gaps, find_gaps, label_gaps
 from hofstadter.errors import Status
@@ -37,7 +37,8 @@ def band_edges(model: Model, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
     if isinstance(model, Continuum):
-        edges = [find_continuum_edges(model, flux, memory_gb=memory_gb).edges for flux in points]
+        spectra = ContinuumSpectra(model, memory_gb=memory_gb)
+        edges = [spectra.at(flux).edges for flux in points]
     else:
         edges = find_band_edges(model, points, memory_gb=memory_gb)
     return _edges_dataset(model, points, edges)
@@ -110,7 +111,8 @@ def butterfly(
     check_basis(model, points, None, rtol)
     if isinstance(model, Continuum):
         accuracy = DEFAULT_RTOL if rtol is None else rtol
-        edges, found, reference = _continuum_gaps(model, points, accuracy, min_gap, labels, memory_gb, progress)
+        spectra = ContinuumSpectra(model, accuracy, memory_gb)
+        edges, found, reference = _continuum_gaps(spectra, points, min_gap, labels, progress)
     else:
         threshold = RELATIVE_MIN_GAP * float(model.norm_bound()) if min_gap is None else min_gap
         edges = find_band_edges(model, points, memory_gb=memory_gb)
@@ -127,22 +129,20 @@ def butterfly(
 
 
 def _continuum_gaps(
-    model: Continuum,
+    spectra: ContinuumSpectra,
     points: Sequence[Flux],
-    rtol: float,
     min_gap: float | None,
     labels: bool,
-    memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> tuple[list[BandEdges], list[Gaps], list[float]]:
     """Edges, gaps and reference filling of each flux."""
     edges, found, reference = [], [], []
     for flux in points:
-        spectrum = find_continuum_edges(model, flux, rtol=rtol, memory_gb=memory_gb)
+        spectrum = spectra.at(flux)
         width = spectrum.edges.upper.max() - spectrum.edges.lower.min()
         gaps_here = find_gaps(spectrum.edges, CONTINUUM_MIN_GAP * width if min_gap is None else min_gap)
         if labels:
-            gaps_here = label_continuum_gaps(model, flux, spectrum, gaps_here, rtol=rtol, memory_gb=memory_gb)
+            gaps_here = spectra.labelled(flux, spectrum, gaps_here)
         edges.append(spectrum.edges)
         found.append(gaps_here)
         reference.append(float(spectrum.problem.reference_filling))
