@@ -34,7 +34,7 @@ ACCEPTED = {8: 4096.0, 4: 1024.0}
 # must be smaller.
 BRACKET = 0.4
 # Larger matrices are not diagonalized, because one energy would take longer than all others.
-LARGEST_DENSE = 400
+LARGEST_DENSE = 300
 
 
 def count_in_lanes(
