@@ -58,6 +58,7 @@ def main() -> int:
         counting.gap_labels,
         topology.all_bands,
         continuum.moire_spectra,
+        continuum.low_fields,
         fresh.cold_starts,
         fresh.bounded_memory,
     ]

@@ -36,8 +36,10 @@ from hofstadter.topology.chern import chern_numbers
 DEFAULT_RTOL = 1e-6
 # Cells × components from which on the strip basis is faster than Landau levels, some 60 of them per cell.
 LANDAU_CELLS = 24
-# Edges are refined to this part of the range of the wanted energies, which a picture does not resolve.
+# Edges are refined to this part of the range of the wanted energies, which a picture does not resolve; in the strip
+# basis, where each momentum costs more, to what is still below the narrowest gaps that are listed.
 EDGE_TOLERANCE = 1e-4
+STRIP_EDGE_TOLERANCE = 5e-4
 # Rounds of local search around extrema that are not on the mesh.
 MAX_REFINEMENTS = 8
 # Neighbors with more than twice as many cells and these, and more than so many pairs of them, are not asked for a
@@ -81,7 +83,8 @@ class ContinuumSpectra:
         problem = self._problem(flux)
         mesh = reduced_mesh(flux, continuum_mesh_size(flux))
         energies = self._energies(problem, mesh)
-        search = PeakSearch(mesh, energies, EDGE_TOLERANCE * float(np.ptp(energies)))
+        tolerance = STRIP_EDGE_TOLERANCE if isinstance(problem, StripProblem) else EDGE_TOLERANCE
+        search = PeakSearch(mesh, energies, tolerance * float(np.ptp(energies)))
         for _ in range(MAX_REFINEMENTS):
             if search.converged:
                 break

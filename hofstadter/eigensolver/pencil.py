@@ -29,9 +29,10 @@ NUDGES = (0.0, *(sign * 1e-9 * 4**power for power in range(6) for sign in (1, -1
 # Copies of a level are counted within this part of |H|.
 RESOLUTION = 1e-10
 # Places of an interval where it may be inverted, and how far from the nearest level one should be, in units of the mean
-# spacing: rounding errors are those of the largest inverse.
+# spacing: rounding errors are those of the largest inverse. Without an interval, places in units of |H| off a guess.
 PLACES = (0.47, 0.54, 0.43, 0.58, 0.39, 0.62)
 CLEARANCE = 0.1
+OFFSETS = (0.0, 1e-6, 1e-5, 1e-4)
 # The tolerance is that of eigenvectors; errors of energies are its square. Restarts beyond these find no new levels.
 ARPACK: dict[str, Any] = {"tol": 1e-10, "maxiter": 12}
 
@@ -98,11 +99,42 @@ def bands(pencil: Pencil, first: int, last: int, guess: tuple[float, float]) -> 
     Raises:
         hofstadter.CalculationError: If the pencil is not finite or cannot be factorized.
     """
+    around = _bands_around(pencil, first, last, guess)
+    if around is not None:
+        return around
     # At a good guess, a step past a few levels.
     step = max((guess[1] - guess[0]) * SLACK / (2 * (last - first)), 1e-6 * _norm(pencil))
     lower, _ = _marks_near(pencil, guess[0], step, max(0, first - SLACK), first)
     _, upper = _marks_near(pencil, guess[1], step, last, min(last + SLACK, pencil.size))
     return levels_between(pencil, lower, upper)[first - lower.below : last - lower.below]
+
+
+def _bands_around(
+    pencil: Pencil, first: int, last: int, guess: tuple[float, float]
+) -> Float[np.ndarray, " band"] | None:
+    """The levels first … last − 1 if they are those nearest to the middle of the guess, else None.
+
+    This takes three factorizations: in the middle, and below and above the levels, to see that none is missing.
+    """
+    for offset in OFFSETS:
+        middle = _factorized(pencil, sum(guess) / 2 + offset * _norm(pencil))
+        reach = max(middle.mark.below - first, last - middle.mark.below)
+        if not first <= middle.mark.below <= last or 2 * reach > MOST_LEVELS:
+            return None
+        if middle.distance(pencil) > OFFSETS[1] / 10 * _norm(pencil):
+            break
+    else:
+        return None
+    found = _nearest(pencil, middle, 2 * reach + 4)
+    start = middle.mark.below - np.count_nonzero(found < middle.mark.energy)
+    for level in (first, last):
+        if 0 < level < pencil.size:
+            if not start < level < start + len(found):
+                return None
+            edge = found[level - start - 1 : level - start + 1]
+            if np.ptp(edge) < 2 * RESOLUTION * _norm(pencil) or states_below(pencil, float(np.mean(edge))) != level:
+                return None
+    return found[first - start : last - start]
 
 
 def levels_between(pencil: Pencil, lower: Mark, upper: Mark) -> Float[np.ndarray, " level"]:
@@ -148,7 +180,9 @@ def _marks_near(pencil: Pencil, guess: float, step: float, least: int, most: int
         if least <= mark.below <= most:
             return mark, mark
     while high.energy - low.energy > 2 * RESOLUTION * _norm(pencil):
-        mark = _factorized(pencil, (low.energy + high.energy) / 2).mark
+        # Where levels between the marks would be even, but never close to one of the marks.
+        part = ((least + most) / 2 - low.below) / (high.below - low.below)
+        mark = _factorized(pencil, low.energy + min(max(part, 0.1), 0.9) * (high.energy - low.energy)).mark
         if least <= mark.below <= most:
             return mark, mark
         if not low.energy < mark.energy < high.energy:  # no factorization nearer to the level

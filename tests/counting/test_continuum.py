@@ -70,3 +70,23 @@ def test_gaps_below_the_top():
     assert labels == [(-gap["r_hole"] / 2, -gap["s"], -gap["C_above"]) for gap in reversed(expected)]
     # Its gaps are those of a mesh, upper bounds of ours.
     assert (gaps["size"].values < np.array([gap["gap"] for gap in reversed(expected)]) + 1e-3).all()
+
+
+def test_landau_levels_at_a_low_field():
+    """26 cells of an electron gas go through the strip basis: the gaps above the band's bottom are (0, t)."""
+    found = hof.butterfly(models.electron_gas(-2.0), fluxes=["1/26"], bands_per_cell=1, rtol=1e-4, min_gap=0.3)
+    labels, gaps = gaps_of(found.isel(flux=0))
+    assert labels[:6] == [(t / 26, 0, t) for t in range(1, 7)]
+    assert (gaps["route"][:6] == Route.STREDA).all()
+    assert (gaps["status"][:6] == hof.Status.OK).all()
+
+
+@pytest.mark.slow
+def test_narrow_bands_of_twisted_bilayer_graphene_at_an_eighth():
+    """16 narrow bands of total Chern number 0 between remote gaps of 25.1 meV; Landau levels of the remote bands."""
+    found = hof.butterfly(models.bistritzer_macdonald(), fluxes=["1/8"], bands_per_cell=2, rtol=1e-4)
+    labels, gaps = gaps_of(found.isel(flux=0))
+    sizes = dict(zip(labels, gaps["size"].values, strict=True))
+    assert {(-1, -1, 0), (1, 1, 0), (-1.125, -1, -1), (1.125, 1, 1), (-1.375, -1, -3), (1.375, 1, 3)} <= set(labels)
+    np.testing.assert_allclose([sizes[-1, -1, 0], sizes[1, 1, 0]], 25.1, atol=0.1)
+    assert not any(abs(density) < 0.75 for density, _, _ in labels)
