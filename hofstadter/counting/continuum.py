@@ -42,10 +42,10 @@ EDGE_TOLERANCE = 1e-4
 STRIP_EDGE_TOLERANCE = 5e-4
 # Rounds of local search around extrema that are not on the mesh.
 MAX_REFINEMENTS = 8
-# Neighbors with more than twice as many cells and these, and more than so many pairs of them, are not asked for a
+# Neighbors with more than four times as many cells and these, and more than so many pairs of them, are not asked for a
 # Středa slope.
 NEIGHBOR_CELLS = 12
-MAX_NEIGHBORS = 2
+MAX_NEIGHBORS = 4
 # A neighbor counts as being in the same gap if no level comes closer to the middle than this part of the gap, and if
 # levels that move in proportion to the flux, as those of Landau do, moved less than this part of it.
 CLEARANCE = 0.2
@@ -134,7 +134,7 @@ class ContinuumSpectra:
         result = np.full(len(count), np.nan)
         distance = np.abs((gaps.lower + gaps.upper) / 2 - edge)
         reach = MOTION * gaps.size * float(flux) / np.where(distance > 0, distance, 1)
-        largest, tried = 2 * flux.q + NEIGHBOR_CELLS, 0
+        largest, tried = 4 * flux.q + NEIGHBOR_CELLS, 0
         denominator = flux.q + 1
         while denominator <= largest and tried < MAX_NEIGHBORS and np.any(np.isnan(result)):
             sides = farey_neighbors(flux, denominator)
@@ -148,14 +148,16 @@ class ContinuumSpectra:
                 density = self._density_in_gaps(side, gaps, asked)
                 slopes.append((density - count / flux.q) * side.q * flux.q / (side.p * flux.q - flux.p * side.q))
             agree = asked & (np.abs(slopes[0] - slopes[1]) < 1e-6)
-            result = np.where(agree, np.round(2 * slopes[0]) / 2, result)
+            # Without −0.
+            result = np.where(agree, np.round(2 * slopes[0]) / 2 + 0.0, result)
         return result
 
     def _density_in_gaps(self, flux: Flux, gaps: Gaps, asked: np.ndarray) -> np.ndarray:
         """States per cell below the middle of some gaps at another flux; NaN where that is not in a clear gap there."""
         problem = StripProblem(self.model, flux, self._waves, *self.model.wanted_bands(flux))
         middle, margin = ((gaps.lower + gaps.upper) / 2)[asked], (CLEARANCE * gaps.size)[asked]
-        mesh = reduced_mesh(flux, 3 if flux.q <= 6 else 2)
+        # The more cells, the flatter the bands: with some 24 they are lines beside the margin.
+        mesh = reduced_mesh(flux, 3 if flux.q <= 6 else 2 if flux.q <= 24 else 1)
         below, above = (states_below(problem, mesh, middle + sign * margin) for sign in (-1, 1))
         clear = np.all((below == below[:1]) & (above == below[:1]), axis=0)
         result = np.full(len(asked), np.nan)
