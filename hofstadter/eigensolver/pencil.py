@@ -127,6 +127,8 @@ def _bands_around(
         return None
     found = _nearest(pencil, middle, 2 * reach + 4)
     start = middle.mark.below - np.count_nonzero(found < middle.mark.energy)
+    if start > first or start + len(found) < last:
+        return None
     for level in (first, last):
         if 0 < level < pencil.size:
             if not start < level < start + len(found):

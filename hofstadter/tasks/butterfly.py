@@ -76,7 +76,8 @@ def butterfly(
 ) -> xr.Dataset:
     """Bands, gaps and gap Chern numbers at many fluxes.
 
-    Fluxes do not depend on each other: part of a list gives exactly its rows of the whole.
+    Fluxes do not depend on each other: part of a list gives exactly its rows of the whole. Continuum models at fluxes
+    with more than 24 cells × components per magnetic cell are solved in the sparse strip basis (`strip_problem`).
 
     Args:
         model: The zero-field model.

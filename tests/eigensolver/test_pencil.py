@@ -25,8 +25,8 @@ def spread(seed=1):
     return np.sort(np.random.default_rng(seed).normal(size=SIZE))
 
 
-@pytest.mark.parametrize("guess", [(-1.0, 1.0), (0.0, 0.0), (50.0, 60.0), (-70.0, 3.0)])
-@pytest.mark.parametrize(("first", "last"), [(0, SIZE // 2), (40, 60), (59, 60), (SIZE - 3, SIZE)])
+@pytest.mark.parametrize("guess", [(-1.0, 1.0), (0.0, 0.0), (50.0, 60.0), (-70.0, 3.0), (-2.0, -1.3)])
+@pytest.mark.parametrize(("first", "last"), [(0, SIZE // 2), (0, 20), (40, 60), (59, 60), (SIZE - 3, SIZE)])
 def test_bands_by_number(first, last, guess):
     levels = spread()
     np.testing.assert_allclose(pencil.bands(made_of(levels), first, last, guess), levels[first:last], atol=1e-10)
