@@ -49,6 +49,7 @@ def main() -> int:
     import measure
     import report
     import spectra
+    import sturm_kernels
     import topology
 
     benchmarks = [
@@ -56,6 +57,7 @@ def main() -> int:
         spectra.square_butterfly,
         counting.density_maps,
         counting.gap_labels,
+        sturm_kernels.sturm_counts,
         topology.all_bands,
         continuum.moire_spectra,
         continuum.low_fields,

@@ -1,0 +1,1 @@
+"""Eigenvalues of real symmetric tridiagonal matrices below energies, counted."""
