@@ -1,9 +1,23 @@
 """Which implementation of an operation a call uses."""
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 
 from jax.core import Tracer
 from jaxtyping import Array
+
+
+def on_demand(module: str, name: str) -> Callable[..., Array]:
+    """A function whose module is imported when it is called: not every JAX comes with every kind of Pallas."""
+
+    def call(*arguments):
+        try:
+            backend = getattr(importlib.import_module(module), name)
+        except ImportError as error:
+            raise NotImplementedError(f"`{module}` cannot be imported here: {error}") from error
+        return backend(*arguments)
+
+    return call
 
 
 def run(

@@ -1,6 +1,9 @@
 """What the tests of all kernels share: matrices of named sizes, Pallas' interpreters, lowering without the device."""
 
+import importlib
+
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,12 +26,13 @@ def matrices(spec: str, dtype) -> tuple[jax.Array, jax.Array, jax.Array, np.ndar
     return jnp.asarray(diagonal), jnp.asarray(bonds**2), jnp.asarray(energies), np.linalg.eigvalsh(dense)
 
 
-def interpret(backend: str):
-    """The interpreter's parameters. It runs the kernel's arithmetic, but knows nothing of layouts and registers."""
+def interpreted(operation: str, backend: str, *arguments: jax.Array) -> jax.Array:
+    """Run a Pallas backend on the CPU: the kernel's arithmetic, but nothing of layouts, registers and precisions."""
+    function = getattr(importlib.import_module(f"hofstadter_kernels.{operation}.{backend}"), operation)
     if backend == "pallas_tpu":
-        return True
+        return function(*arguments, interpret=True)
     params = pytest.importorskip("jax._src.pallas.mosaic_gpu.interpret.params")
-    return params.InterpretGPUParams()
+    return function(*arguments, interpret=params.InterpretGPUParams())
 
 
 def lowered(function, platform: str, *specs: jax.ShapeDtypeStruct) -> str:

@@ -28,6 +28,15 @@ def test_what_is_named_never_falls_back():
         _dispatch.run(BACKENDS, ("reference",), "none", jnp.zeros(()))
 
 
+def test_a_module_that_cannot_be_imported():
+    missing = _dispatch.on_demand("hofstadter_kernels.missing", "nothing")
+    assert (
+        _dispatch.run({"reference": lambda x: x, "missing": missing}, ("missing", "reference"), None, jnp.ones(())) == 1
+    )
+    with pytest.raises(NotImplementedError, match=r"`hofstadter_kernels.missing` cannot be imported here"):
+        missing(jnp.zeros(()))
+
+
 @pytest.mark.parametrize("api", [count, bisect])
 def test_experimental_backends_must_be_named(api):
     assert set(api.BACKENDS) > set(api.DEFAULT)

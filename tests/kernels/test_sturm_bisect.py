@@ -3,14 +3,13 @@
 import functools
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hofstadter_kernels import sturm_bisect
 from hofstadter_kernels.sturm_bisect import api
-from tests.kernels.backends import CALLS, interpret, lowered, matrices
+from tests.kernels.backends import CALLS, interpreted, lowered, matrices
 
 INTERPRETED = [("pallas_mosaic", np.float32), ("pallas_mosaic", np.float64), ("pallas_tpu", np.float32)]
 
@@ -43,7 +42,7 @@ def test_interpreted_backends_equal_the_reference(spec, backend, dtype):
     diagonal, squared, energies, _ = matrices(spec, dtype)
     indices = jnp.broadcast_to(jnp.arange(energies.shape[1], dtype=jnp.int32) % diagonal.shape[1], energies.shape)
     arguments = diagonal, squared, indices, *api.gershgorin(diagonal, squared)
-    found = api.BACKENDS[backend](*arguments, interpret=interpret(backend))
+    found = interpreted("sturm_bisect", backend, *arguments)
     np.testing.assert_array_equal(found, api.BACKENDS["reference"](*arguments))
 
 

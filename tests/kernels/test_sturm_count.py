@@ -3,15 +3,14 @@
 import functools
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hofstadter.counting import sturm
 from hofstadter_kernels import sturm_count
-from hofstadter_kernels.sturm_count import api, pallas_mosaic, pallas_tpu, reference
-from tests.kernels.backends import CALLS, interpret, lowered, matrices
+from hofstadter_kernels.sturm_count import pallas_mosaic, pallas_tpu, reference
+from tests.kernels.backends import CALLS, interpreted, lowered, matrices
 
 SPECS = ["one number", "odd", "two tiles"]
 INTERPRETED = [("pallas_mosaic", np.float32), ("pallas_mosaic", np.float64), ("pallas_tpu", np.float32)]
@@ -51,7 +50,7 @@ def test_the_reference_is_the_count_of_the_package(dtype):
 @pytest.mark.parametrize("spec", SPECS)
 def test_interpreted_backends_equal_the_reference(spec, backend, dtype):
     *arguments, _ = matrices(spec, dtype)
-    counts = api.BACKENDS[backend](*arguments, interpret=interpret(backend))
+    counts = interpreted("sturm_count", backend, *arguments)
     np.testing.assert_array_equal(counts, reference.sturm_count(*arguments))
 
 
@@ -60,7 +59,7 @@ def test_zero_pivots(backend, dtype):
     # Alternating on-site energies of zero: without the smallest pivot, 0/0 in the second row.
     diagonal, squared = jnp.zeros((1, 4), dtype), jnp.asarray([[0, 1, 0, 1]], dtype)
     energies = jnp.asarray([[-2, 0, 2]], dtype)
-    counts = api.BACKENDS[backend](diagonal, squared, energies, interpret=interpret(backend))
+    counts = interpreted("sturm_count", backend, diagonal, squared, energies)
     assert counts.tolist() == [[0, 2, 4]]
     assert sturm_count(diagonal, squared, energies).tolist() == [[0, 2, 4]]
 

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from hofstadter_kernels import _dispatch
-from hofstadter_kernels.sturm_bisect import pallas_mosaic, pallas_tpu, reference
+from hofstadter_kernels.sturm_bisect import reference
 from hofstadter_kernels.sturm_count.api import check_chains
 
 BACKENDS = {
     "reference": reference.sturm_bisect,
-    "pallas_mosaic": pallas_mosaic.sturm_bisect,
-    "pallas_tpu": pallas_tpu.sturm_bisect,
+    "pallas_mosaic": _dispatch.on_demand("hofstadter_kernels.sturm_bisect.pallas_mosaic", "sturm_bisect"),
+    "pallas_tpu": _dispatch.on_demand("hofstadter_kernels.sturm_bisect.pallas_tpu", "sturm_bisect"),
 }
 # As in `sturm_count`: only what has beaten the reference on the hardware it is written for.
 DEFAULT = ("reference",)

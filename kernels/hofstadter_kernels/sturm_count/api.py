@@ -4,12 +4,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from hofstadter_kernels import _dispatch
-from hofstadter_kernels.sturm_count import pallas_mosaic, pallas_tpu, reference
+from hofstadter_kernels.sturm_count import reference
 
 BACKENDS = {
     "reference": reference.sturm_count,
-    "pallas_mosaic": pallas_mosaic.sturm_count,
-    "pallas_tpu": pallas_tpu.sturm_count,
+    "pallas_mosaic": _dispatch.on_demand("hofstadter_kernels.sturm_count.pallas_mosaic", "sturm_count"),
+    "pallas_tpu": _dispatch.on_demand("hofstadter_kernels.sturm_count.pallas_tpu", "sturm_count"),
 }
 # Tried in this order where no implementation is named. The Pallas backends have not run on the hardware they are
 # written for; one enters here with a benchmark in which it beats the reference.
