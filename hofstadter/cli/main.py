@@ -18,7 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 some points failed, 2 bad input.",
+    epilog="Exit codes: 0 done, 1 some points failed, 2 bad input. Compiled programs are kept in the user's cache "
+    "folder: JAX_COMPILATION_CACHE_DIR names another one, JAX_ENABLE_COMPILATION_CACHE=0 keeps none.",
 )
 app.command("run")(run.run)
 app.command("check")(check.check)
