@@ -35,7 +35,7 @@ _MESSAGES = {
     Status.LABEL_CONFLICT: "The Berry flux and the Středa slope of this gap disagree, so no label is given.",
     Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",
     Status.PATCH_TOO_SMALL: "The finite patch is too small for this result, or its Fermi energy lies in a band.",
-    Status.CUTOFF_TOO_LOW: "The wanted bands still move when more states are kept: keep more `levels`, plane waves or waves.",
+    Status.CUTOFF_TOO_LOW: "The wanted bands still move when more states are kept: keep more levels or waves.",
 }
 
 
