@@ -20,6 +20,7 @@ import pytest
 
 import hofstadter as hof
 from hofstadter.counting import inertia, rings, sturm
+from hofstadter.counting.elements import Matrices
 from hofstadter.eigensolver import stacks
 from hofstadter.errors import PrecisionWarning
 from hofstadter.models.precision import cast
@@ -67,8 +68,8 @@ OF_MODEL: dict[str, tuple[str, Callable[[Any, jax.Array], Any]]] = {
         "square",
         lambda model, x: sturm.count_ring(sturm.Ring(rows(x), rows(x), rows(x), x[:, 0], x[:, 1]), x, x),
     ),
-    "count_rings": ("square", lambda model, x: rings.count_rings(model, P, Q, x[:, 0], x[:, :1], x)),
-    "count_blocks": ("haldane", lambda model, x: inertia.count_blocks(model, P, Q, x[:, 0], x[:, :1], x)),
+    "count_rings": ("square", lambda model, x: rings.count_rings(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
+    "count_blocks": ("haldane", lambda model, x: inertia.count_blocks(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
     "local_chern_marker": ("haldane", lambda model, x: hof.local_chern_marker(model, "1/3", cells=(8, 8), filling=1.0)),
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.linalg import eigvalsh_tridiagonal
 
+from hofstadter.counting.elements import Matrices
 from hofstadter.counting.sturm import PADDING, count_chain
 from hofstadter.flux import Flux
 from hofstadter.models.tight_binding import TightBinding
@@ -102,18 +103,14 @@ def _energies(chains: list[Chain]) -> np.ndarray:
 
 
 def count_at_corners(
-    model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    corner: np.ndarray,
-    k2: np.ndarray,
-    energies: np.ndarray,
+    model: TightBinding, matrices: Matrices, energies: np.ndarray
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     """Bands that begin (or end) below energies: counts at corner 0 or 1 of the zone, as `lanes.Kernel` describes.
 
     Where both corners agree, so do all momenta, and the energy is in a gap. The corner stands in the place of k1; k2 is
     not used.
     """
+    p, q, corner, _ = (np.asarray(x) for x in matrices)
     t1, t2, onsite = amplitudes(model)
     unit = 2 * (t1 + t2) or 1.0
     largest = int(np.max(q)) // 2 + 1

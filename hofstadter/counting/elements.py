@@ -5,6 +5,8 @@ exp 2πi[R1 (k1 − m p/q)], so all elements follow from the cell's number. Phas
 bond from cell 0 to the last one carries exp(−2πi q k2).
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,27 +19,45 @@ from hofstadter.models.tight_binding import TightBinding
 LARGEST_CELL = 46_340
 
 
+class Matrices(NamedTuple):
+    """Many Bloch matrices whose levels are counted: H(k1, k2) at p/q, several k2 to each k1.
+
+    H depends on k2 only through the phase with which the ring of cells is closed, so many k2 take hardly longer.
+
+    Attributes:
+        p: Numerators of the fluxes.
+        q: Denominators.
+        k1: Reduced momenta along b1.
+        k2: Reduced momenta along b2.
+    """
+
+    p: Int[Array | np.ndarray, " matrix"]
+    q: Int[Array | np.ndarray, " matrix"]
+    k1: Float[Array | np.ndarray, " matrix"]
+    k2: Float[Array | np.ndarray, "matrix closing"]
+
+    def rows(self, index: np.ndarray) -> "Matrices":
+        """Some of them, in any order."""
+        return Matrices(*(values[index] for values in self))
+
+
 class Elements:
     """Matrix elements ⟨i, cell m|H|j, cell m + distance⟩ in units of `model.norm_bound()`.
 
     The unit keeps squares and reciprocals of elements far from the ends of the floating-point range.
     """
 
-    def __init__(
-        self,
-        model: TightBinding,
-        p: Int[Array, " matrix"],
-        q: Int[Array, " matrix"],
-        k1: Float[Array, " matrix"],
-    ):
+    def __init__(self, model: TightBinding, matrices: Matrices):
         """Elements of a model at fluxes p/q and momenta k1."""
-        self.model, self.p, self.q, self.k1 = model, p, q, k1
+        real = model.positions.dtype
+        self.model = model
+        self.p, self.q, self.k1 = jnp.asarray(matrices.p), jnp.asarray(matrices.q), jnp.asarray(matrices.k1, real)
         self.unit = energy_unit(model)
         self.hops = np.array(model.hops, int).reshape(-1, 4)
         area = gauge.peierls_area(
             model.positions[self.hops[:, 0]], model.positions[self.hops[:, 1]], jnp.asarray(self.hops[:, 2:])
         )
-        self.steady = area[:, None] * (p / q).astype(k1.dtype)
+        self.steady = area[:, None] * (self.p / self.q).astype(real)
 
     def between(self, i: int, j: int, distance: int, cell: Int[Array, "#row #matrix"]) -> Complex[Array, "row matrix"]:
         """⟨i, cell|H|j, cell + distance⟩ without on-site energies; cells are counted on past the seam."""

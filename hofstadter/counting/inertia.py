@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from hofstadter.counting.elements import Elements, distances, reach
+from hofstadter.counting.elements import Elements, Matrices, distances, reach
 from hofstadter.counting.lanes import count_in_lanes
 from hofstadter.counting.sparse import Complex, Site, SparseHermitian, decoupled
 from hofstadter.magnetic import translations
@@ -43,7 +43,7 @@ def count_below(model: TightBinding, p: np.ndarray, q: np.ndarray, k1: np.ndarra
     if np.any(np.asarray(q) < reach(model)):
         raise ValueError(f"Argument `q` must be at least the reach {reach(model)} of the model, but is {np.min(q)}.")
     p, q, k1, energies = (np.asarray(x) for x in (p, q, k1, energies))
-    return count_in_lanes(count_blocks, model, p, q, k1, np.zeros((len(q), 1)), energies[:, None])[:, 0]
+    return count_in_lanes(count_blocks, model, Matrices(p, q, k1, np.zeros((len(q), 1))), energies[:, None])[:, 0]
 
 
 def updates_per_cell(model: TightBinding) -> int:
@@ -54,30 +54,19 @@ def updates_per_cell(model: TightBinding) -> int:
 
 
 def count_blocks(
-    model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
-    energies: np.ndarray,
+    model: TightBinding, matrices: Matrices, energies: Float[Array | np.ndarray, "matrix energy"]
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     """Counts and growth of any model at q ≥ `reach(model)`, as `lanes.Kernel` describes."""
-    return _count(model, p, q, k1, k2, energies)
+    return _count(model, matrices, energies)
 
 
 @eqx.filter_jit
 def _count(
-    model: TightBinding,
-    p: Int[Array | np.ndarray, " matrix"],
-    q: Int[Array | np.ndarray, " matrix"],
-    k1: Float[Array | np.ndarray, " matrix"],
-    k2: Float[Array | np.ndarray, "matrix closing"],
-    energies: Float[Array | np.ndarray, "matrix energy"],
+    model: TightBinding, matrices: Matrices, energies: Float[Array | np.ndarray, "matrix energy"]
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     real = model.positions.dtype
-    p, q, k1, k2, energies = jnp.asarray(p), jnp.asarray(q), *(jnp.asarray(x, real) for x in (k1, k2, energies))
-    elements = Elements(model, p, q, k1)
-    energies = energies / elements.unit
+    elements = Elements(model, matrices)
+    energies, k2, q = jnp.asarray(energies, real) / elements.unit, jnp.asarray(matrices.k2, real), elements.q
     sites = Sites(model)
     cells = jnp.max(q)
 

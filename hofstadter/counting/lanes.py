@@ -12,16 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from hofstadter._checks import fail
-from hofstadter.counting.elements import LARGEST_CELL, energy_unit
+from hofstadter.counting.elements import LARGEST_CELL, Matrices, energy_unit
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.flux import Flux
 from hofstadter.models.tight_binding import TightBinding
 
 Kernel = Callable[..., tuple[jax.Array, jax.Array]]
-"""(model, p, q, k1, k2, energies) → counts of levels of H(k1, k2) below energies, summed over k2, and growth.
-
-p, q and k1 have one entry per matrix; k2 is (matrix, closing), energies, counts and growth are (matrix, energy). H
-depends on k2 only through the phase with which the ring of cells is closed, so many k2 take hardly longer than one."""
+"""(model, matrices, energies) → counts of levels below energies, summed over k2, and growth, all (matrix, energy)."""
 
 # Lanes of one compiled call: the arrays that are worked on fit into a core's cache.
 LANES = 2048
@@ -40,10 +37,7 @@ LARGEST_DENSE = 300
 def count_in_lanes(
     kernel: Kernel,
     model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
+    matrices: Matrices,
     energies: np.ndarray,
     *,
     memory_gb: float = 4.0,
@@ -53,10 +47,7 @@ def count_in_lanes(
     Args:
         kernel: Counts by elimination.
         model: The zero-field model.
-        p: Numerators, one per matrix.
-        q: Denominators.
-        k1: Reduced momenta along b1.
-        k2: Reduced momenta along b2, (matrix, closing).
+        matrices: The Bloch matrices.
         energies: Energies, (matrix, energy).
         memory_gb: Working memory where matrices are diagonalized.
 
@@ -68,11 +59,11 @@ def count_in_lanes(
     Raises:
         ValueError: If a magnetic cell is larger than `LARGEST_CELL`.
     """
-    if np.any(q > LARGEST_CELL):
-        raise fail("q", f"at most {LARGEST_CELL}", np.max(q))
-    order = np.argsort(q, kind="stable")
-    p, q, k1, k2, energies = p[order], q[order], k1[order], k2[order], energies[order]
-    counts, growth = sweep(kernel, model, p, q, k1, k2, energies)
+    if np.any(matrices.q > LARGEST_CELL):
+        raise fail("q", f"at most {LARGEST_CELL}", np.max(matrices.q))
+    order = np.argsort(matrices.q, kind="stable")
+    matrices, energies = matrices.rows(order), energies[order]
+    counts, growth = sweep(kernel, model, matrices, energies)
     # NaN is no small growth.
     row, column = np.nonzero(~(growth <= ACCEPTED[model.positions.dtype.itemsize]))
     eps = float(jnp.finfo(model.positions.dtype).eps)
@@ -80,38 +71,35 @@ def count_in_lanes(
     wanted = energies[row, column]
     twice = np.concatenate([row, row])
     brackets = np.concatenate([wanted - distance, wanted + distance])[:, None]
-    bounds, grown = sweep(kernel, model, p[twice], q[twice], k1[twice], k2[twice], brackets)
+    bounds, grown = sweep(kernel, model, matrices.rows(twice), brackets)
     below, above = bounds.reshape(2, -1)
     known = (below == above) & np.all(grown.reshape(2, -1) < eps**BRACKET / (4 * eps), axis=0)
     counts[row, column] = np.clip(counts[row, column], np.minimum(below, above), np.maximum(below, above))
     lanes = row[~known], column[~known]
-    _diagonalize(model, p, q, k1, k2, energies, lanes, counts, memory_gb=memory_gb)
+    _diagonalize(model, matrices, energies, lanes, counts, memory_gb=memory_gb)
     return counts[np.argsort(order)]
 
 
 def sweep(
     kernel: Kernel,
     model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
+    matrices: Matrices,
     energies: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts and growth of all lanes from a kernel, in pieces of few shapes; q is best ascending."""
-    matrices, levels = energies.shape
+    total, levels = energies.shape
     counts, growth = np.zeros(energies.shape, np.int64), np.zeros(energies.shape)
     width = padded_width(levels)
     pending = []
     start = 0
-    while start < matrices:
+    while start < total:
         # The largest q decides on the tables' size.
-        fitting = max(1, TABLE // int(q[min(matrices, start + LANES // width) - 1]))
-        height = _height(matrices - start, min(LANES // width, 1 << (fitting.bit_length() - 1)))
-        rows = np.minimum(np.arange(start, start + height), matrices - 1)
+        fitting = max(1, TABLE // int(matrices.q[min(total, start + LANES // width) - 1]))
+        height = _height(total - start, min(LANES // width, 1 << (fitting.bit_length() - 1)))
+        rows = np.minimum(np.arange(start, start + height), total - 1)
         for first in range(0, levels, width):
             columns = np.minimum(np.arange(first, first + width), levels - 1)
-            lanes = kernel(model, p[rows], q[rows], k1[rows], k2[rows], energies[np.ix_(rows, columns)])
+            lanes = kernel(model, matrices.rows(rows), energies[np.ix_(rows, columns)])
             # Results are fetched below, so that XLA may work on several pieces at a time.
             pending.append((slice(start, start + height), slice(first, first + width), lanes))
         start += height
@@ -137,10 +125,7 @@ def _height(matrices: int, most: int) -> int:
 
 def _diagonalize(
     model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
+    matrices: Matrices,
     energies: np.ndarray,
     wanted: tuple[np.ndarray, np.ndarray],
     counts: np.ndarray,
@@ -148,6 +133,7 @@ def _diagonalize(
     memory_gb: float,
 ) -> None:
     """Replace the counts in wanted rows and columns, of matrices that are not too large."""
+    p, q, k1, k2 = matrices
     rows = [int(row) for row in np.unique(wanted[0]) if q[row] * model.orbitals <= LARGEST_DENSE]
     fluxes = [Flux(int(p[row]), int(q[row])) for row in rows]
     momenta = [np.stack([np.full(k2.shape[1], k1[row]), k2[row]], axis=1) for row in rows]

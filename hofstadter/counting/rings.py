@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from hofstadter.counting.elements import Elements, distances
+from hofstadter.counting.elements import Elements, Matrices, distances
 from hofstadter.counting.sturm import PADDING, Ring, count_ring
 from hofstadter.models.tight_binding import TightBinding
 
@@ -21,32 +21,21 @@ def applies_to(model: TightBinding) -> bool:
 
 
 def count_rings(
-    model: TightBinding,
-    p: np.ndarray,
-    q: np.ndarray,
-    k1: np.ndarray,
-    k2: np.ndarray,
-    energies: np.ndarray,
+    model: TightBinding, matrices: Matrices, energies: Float[Array | np.ndarray, "matrix energy"]
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     """Counts and growth at q > 1 of a model that `applies_to` accepts, as `lanes.Kernel` describes."""
     # Few sizes, so that few programs are compiled; the loop takes only the rows that the largest q needs.
-    rows = max(16, 1 << (int(np.max(q)) - 1).bit_length())
-    return _count(model, p, q, k1, k2, energies, rows)
+    rows = max(16, 1 << (int(np.max(matrices.q)) - 1).bit_length())
+    return _count(model, matrices, energies, rows)
 
 
 @eqx.filter_jit
 def _count(
-    model: TightBinding,
-    p: Int[Array | np.ndarray, " matrix"],
-    q: Int[Array | np.ndarray, " matrix"],
-    k1: Float[Array | np.ndarray, " matrix"],
-    k2: Float[Array | np.ndarray, "matrix closing"],
-    energies: Float[Array | np.ndarray, "matrix energy"],
-    rows: int,
+    model: TightBinding, matrices: Matrices, energies: Float[Array | np.ndarray, "matrix energy"], rows: int
 ) -> tuple[Int[Array, "matrix energy"], Float[Array, "matrix energy"]]:
     real = model.positions.dtype
-    p, q, k1, k2, energies = jnp.asarray(p), jnp.asarray(q), *(jnp.asarray(x, real) for x in (k1, k2, energies))
-    elements = Elements(model, p, q, k1)
+    elements = Elements(model, matrices)
+    energies, k2, q = jnp.asarray(energies, real), jnp.asarray(matrices.k2, real), elements.q
     ring, turns = ring_of_sites(elements, rows)
     # Far outside the spectrum, at PADDING, padding would be counted.
     inside = jnp.clip(energies / elements.unit, -2, 2)

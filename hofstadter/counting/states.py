@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hofstadter.counting import chambers, inertia, rings
-from hofstadter.counting.elements import reach
+from hofstadter.counting.elements import Matrices, reach
 from hofstadter.counting.lanes import Kernel, count_in_lanes, sweep
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.flux import Flux
@@ -85,7 +85,7 @@ def _by_corners(
     p, q = np.repeat([flux.p for flux in fluxes], 2), np.repeat([flux.q for flux in fluxes], 2)
     corner = np.tile([0.0, 1.0], len(fluxes))
     everywhere = np.broadcast_to(energies, (len(p), len(energies)))
-    pairs, _ = sweep(chambers.count_at_corners, model, p, q, corner, np.zeros((len(p), 1)), everywhere)
+    pairs, _ = sweep(chambers.count_at_corners, model, Matrices(p, q, corner, np.zeros((len(p), 1))), everywhere)
     one, other = pairs[::2], pairs[1::2]
     counts = one * np.array([[len(k1) * len(k2)] for k1, k2 in grids])
     # What is left lies in a band. Fluxes with similarly many such energies go together; few sizes, few programs.
@@ -142,6 +142,6 @@ def _over_grids(
         p, q = (np.array([getattr(fluxes[number], name) for number in owner]) for name in ("p", "q"))
         k1 = np.concatenate([grids[number][0] for number in members])
         k2 = np.stack([grids[number][1] for number in owner])
-        found = count_in_lanes(kernel, model, p, q, k1, k2, energies[owner], memory_gb=memory_gb)
+        found = count_in_lanes(kernel, model, Matrices(p, q, k1, k2), energies[owner], memory_gb=memory_gb)
         np.add.at(counts, owner, found)
     return counts

@@ -7,6 +7,7 @@ import pytest
 
 import hofstadter as hof
 from hofstadter.counting import chambers
+from hofstadter.counting.elements import Matrices
 from tests.oracles import peierls
 
 models = hof.models
@@ -14,8 +15,8 @@ models = hof.models
 
 def corner_counts(model, p, q, energies):
     """Counts at both corners, (corner, energy)."""
-    pair = np.array([p, p]), np.array([q, q]), np.array([0, 1]), np.zeros((2, 1))
-    counts, growth = chambers.count_at_corners(model, *pair, np.tile(energies, (2, 1)))
+    pair = Matrices(np.array([p, p]), np.array([q, q]), np.array([0.0, 1.0]), np.zeros((2, 1)))
+    counts, growth = chambers.count_at_corners(model, pair, np.tile(energies, (2, 1)))
     assert np.all(np.asarray(growth) == 0)
     return np.asarray(counts)
 
@@ -58,8 +59,8 @@ def test_energies_far_outside():
 def test_many_fluxes_share_a_call():
     p, q = np.array([1, 1, 5, 12, 3]), np.array([2, 3, 13, 25, 16])
     energies = np.linspace(-3.9, 3.9, 20)
-    at = p, q, np.array([0, 1, 0, 1, 1]), np.zeros((5, 1)), np.tile(energies, (5, 1))
-    together, _ = chambers.count_at_corners(models.square(), *at)
+    at = Matrices(p, q, np.array([0.0, 1.0, 0.0, 1.0, 1.0]), np.zeros((5, 1)))
+    together, _ = chambers.count_at_corners(models.square(), at, np.tile(energies, (5, 1)))
     for i in range(5):
-        alone = corner_counts(models.square(), p[i], q[i], energies)[at[2][i]]
+        alone = corner_counts(models.square(), p[i], q[i], energies)[int(at.k1[i])]
         np.testing.assert_array_equal(together[i], alone)

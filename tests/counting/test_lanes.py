@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from hofstadter.counting import inertia, lanes
+from hofstadter.counting.elements import Matrices
 from tests import systems
 from tests.oracles import peierls
 
-P, Q, K1, K2 = np.array([2, 1]), np.array([7, 5]), np.array([0.1, 0.3]), np.zeros((2, 1))
+P, Q, K1 = np.array([2, 1]), np.array([7, 5]), np.array([0.1, 0.3])
+MATRICES = Matrices(P, Q, K1, np.zeros((2, 1)))
 
 
 def levels(number):
@@ -16,7 +18,7 @@ def levels(number):
 
 
 def count(kernel, energies):
-    return lanes.count_in_lanes(kernel, systems.build("honeycomb"), P, Q, K1, K2, np.tile(energies, (2, 1)))
+    return lanes.count_in_lanes(kernel, systems.build("honeycomb"), MATRICES, np.tile(energies, (2, 1)))
 
 
 def expected(energies):
@@ -26,8 +28,8 @@ def expected(energies):
 def spoiled(where, growth):
     """A kernel that counts 3 too many, and reports growth, where `where(energies)` says so."""
 
-    def kernel(model, p, q, k1, k2, energies):
-        counts, grown = (np.asarray(x) for x in inertia.count_blocks(model, p, q, k1, k2, energies))
+    def kernel(model, matrices, energies):
+        counts, grown = (np.asarray(x) for x in inertia.count_blocks(model, matrices, energies))
         wrong = where(energies)
         return counts + 3 * wrong, np.where(wrong, growth, grown)
 
@@ -83,8 +85,7 @@ def test_matrices_that_are_too_large_keep_within_the_brackets(monkeypatch):
 
 
 def test_cells_that_are_too_large():
-    energies = np.zeros((1, 1))
+    energies = np.zeros((2, 1))
+    large = MATRICES._replace(q=np.array([7, 46341]))
     with pytest.raises(ValueError, match=r"Argument `q` must be at most 46340, but is 46341"):
-        lanes.count_in_lanes(
-            inertia.count_blocks, systems.build("honeycomb"), P[:1], np.array([46341]), K1[:1], K2[:1], energies
-        )
+        lanes.count_in_lanes(inertia.count_blocks, systems.build("honeycomb"), large, energies)
