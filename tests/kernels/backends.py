@@ -31,7 +31,10 @@ def interpreted(operation: str, backend: str, *arguments: jax.Array) -> jax.Arra
     function = getattr(importlib.import_module(f"hofstadter_kernels.{operation}.{backend}"), operation)
     if backend == "pallas_tpu":
         return function(*arguments, interpret=True)
-    params = pytest.importorskip("jax._src.pallas.mosaic_gpu.interpret.params")
+    params = pytest.importorskip(
+        "jax._src.pallas.mosaic_gpu.interpret.params",
+        reason="JAX keeps the parameters of its GPU interpreter in a private module, which this version lacks",
+    )
     return function(*arguments, interpret=params.InterpretGPUParams())
 
 

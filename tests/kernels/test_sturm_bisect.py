@@ -97,7 +97,7 @@ def test_wrong_arguments():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a GPU")
+@pytest.mark.skipif(jax.default_backend() != "gpu", reason="runs the backend for GPUs on one")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_eigenvalues_on_a_gpu(dtype):
     arguments, levels = problem("odd", dtype)

@@ -131,7 +131,7 @@ def test_backends_say_what_they_cannot_do():
         sturm_count(long, long, long[:, :1], implementation="pallas_tpu")
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="about arrays on a CPU")
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="shows that arrays on a CPU are refused")
 @pytest.mark.parametrize("backend", ["pallas_mosaic", "pallas_tpu"])
 def test_backends_refuse_other_devices(backend):
     *arguments, _ = matrices("odd", np.float32)
@@ -140,7 +140,7 @@ def test_backends_refuse_other_devices(backend):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a GPU")
+@pytest.mark.skipif(jax.default_backend() != "gpu", reason="runs the backend for GPUs on one")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("spec", SPECS)
 def test_counts_on_a_gpu(spec, dtype):
