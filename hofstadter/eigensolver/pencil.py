@@ -103,7 +103,7 @@ def bands(pencil: Pencil, first: int, last: int, guess: tuple[float, float]) -> 
     if around is not None:
         return around
     # At a good guess, a step past a few levels.
-    step = max((guess[1] - guess[0]) * SLACK / (2 * (last - first)), 1e-6 * _norm(pencil))
+    step = max((guess[1] - guess[0]) * SLACK / (2 * (last - first)), 1e-6 * pencil.norm)
     lower, _ = _marks_near(pencil, guess[0], step, max(0, first - SLACK), first)
     _, upper = _marks_near(pencil, guess[1], step, last, min(last + SLACK, pencil.size))
     return levels_between(pencil, lower, upper)[first - lower.below : last - lower.below]
@@ -117,11 +117,11 @@ def _bands_around(
     This takes three factorizations: in the middle, and below and above the levels, to see that none is missing.
     """
     for offset in OFFSETS:
-        middle = _factorized(pencil, sum(guess) / 2 + offset * _norm(pencil))
+        middle = _factorized(pencil, sum(guess) / 2 + offset * pencil.norm)
         reach = max(middle.mark.below - first, last - middle.mark.below)
         if not first <= middle.mark.below <= last or 2 * reach > MOST_LEVELS:
             return None
-        if middle.distance(pencil) > OFFSETS[1] / 10 * _norm(pencil):
+        if middle.distance(pencil) > OFFSETS[1] / 10 * pencil.norm:
             break
     else:
         return None
@@ -134,7 +134,7 @@ def _bands_around(
             if not start < level < start + len(found):
                 return None
             edge = found[level - start - 1 : level - start + 1]
-            if np.ptp(edge) < 2 * RESOLUTION * _norm(pencil) or states_below(pencil, float(np.mean(edge))) != level:
+            if np.ptp(edge) < 2 * RESOLUTION * pencil.norm or states_below(pencil, float(np.mean(edge))) != level:
                 return None
     return found[first - start : last - start]
 
@@ -144,7 +144,7 @@ def levels_between(pencil: Pencil, lower: Mark, upper: Mark) -> Float[np.ndarray
     wanted, width = upper.below - lower.below, upper.energy - lower.energy
     if wanted <= 0:
         return np.zeros(0)
-    resolution = RESOLUTION * _norm(pencil)
+    resolution = RESOLUTION * pencil.norm
     if width < 2 * resolution:
         return np.full(wanted, (lower.energy + upper.energy) / 2)
     middle = _clear_of_levels(pencil, lower.energy, width, CLEARANCE * width / wanted)
@@ -181,7 +181,7 @@ def _marks_near(pencil: Pencil, guess: float, step: float, least: int, most: int
     for mark in (low, high):
         if least <= mark.below <= most:
             return mark, mark
-    while high.energy - low.energy > 2 * RESOLUTION * _norm(pencil):
+    while high.energy - low.energy > 2 * RESOLUTION * pencil.norm:
         # Where levels between the marks would be even, but never close to one of the marks.
         part = ((least + most) / 2 - low.below) / (high.below - low.below)
         mark = _factorized(pencil, low.energy + min(max(part, 0.1), 0.9) * (high.energy - low.energy)).mark
@@ -232,16 +232,15 @@ def _nearest(pencil: Pencil, shifted: _Factorization, number: int) -> Float[np.n
 
 def _factorized(pencil: Pencil, energy: float, *, outward: int = 0) -> _Factorization:
     """H − E S in factors, at the energy or next to it, on one side if `outward` is ±1."""
-    norm = _norm(pencil)
-    if not np.isfinite(norm) or not np.isfinite(energy):
+    if not np.isfinite(pencil.norm) or not np.isfinite(energy):
         raise CalculationError(Status.NOT_FINITE)
     probe = np.random.default_rng(1).standard_normal(pencil.size).astype(complex)
     for nudge in NUDGES:
         if nudge * outward < 0:
             continue
-        place = energy + nudge * norm
+        place = energy + nudge * pencil.norm
         shifted = (pencil.hamiltonian - place * pencil.overlap).tocsc()
-        if np.min(np.abs(shifted.diagonal())) < SMALLEST_PIVOT * norm:
+        if np.min(np.abs(shifted.diagonal())) < SMALLEST_PIVOT * pencil.norm:
             continue
         try:
             factors = sparse.splu(
@@ -253,13 +252,8 @@ def _factorized(pencil: Pencil, energy: float, *, outward: int = 0) -> _Factoriz
         if not np.array_equal(factors.perm_r, factors.perm_c):
             continue
         solution = factors.solve(probe)
-        error = np.linalg.norm(shifted @ solution - probe) / (norm * np.linalg.norm(solution))
+        error = np.linalg.norm(shifted @ solution - probe) / (pencil.norm * np.linalg.norm(solution))
         if error < BACKWARD_ERROR:
             below = int(np.count_nonzero(factors.U.diagonal().real < 0))
             return _Factorization(shifted, factors, Mark(float(place), below), float(error))
     raise CalculationError(Status.RESIDUAL_TOO_LARGE, f"Factorization at energy {energy:.6g}")
-
-
-def _norm(pencil: Pencil) -> float:
-    """Largest column sum of |H|."""
-    return float(abs(pencil.hamiltonian).sum(axis=0).max())

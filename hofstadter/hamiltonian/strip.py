@@ -44,11 +44,19 @@ class Pencil(NamedTuple):
         hamiltonian: H.
         overlap: S.
         size: Their number of rows.
+        norm: Largest column sum of |H|.
     """
 
     hamiltonian: scipy.sparse.csc_matrix
     overlap: scipy.sparse.csc_matrix
     size: int
+    norm: float
+
+    @classmethod
+    def of(cls, hamiltonian: scipy.sparse.csc_matrix, overlap: scipy.sparse.csc_matrix) -> "Pencil":
+        """The pencil of two matrices."""
+        columns = np.asarray(abs(hamiltonian).sum(axis=0))
+        return cls(hamiltonian, overlap, columns.size, float(columns.max()))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -161,7 +169,7 @@ class StripProblem:
                 phase[:, None, None] * shape,
                 own=a == b and m1 == m2 == 0,
             )
-        return Pencil(hamiltonian.matrix(), overlap.matrix(), self.basis_size)
+        return Pencil.of(hamiltonian.matrix(), overlap.matrix())
 
     def _kinetic(self, term: Term, spaces: "Sequence[_Space]") -> Complex[np.ndarray, "element wave bra ket"]:
         """⟨α| π₊^i π₋^j |β⟩, averaged over the orders of the factors, each acting to the side that is smooth enough."""

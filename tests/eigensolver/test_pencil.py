@@ -18,7 +18,7 @@ def made_of(levels, seed=0):
     band = [rng.normal(size=size) * 0.2 + 1j * rng.normal(size=size) * 0.2 for _ in range(3)]
     lower = scipy.sparse.diags([np.ones(size), *(x[: size - n] for n, x in enumerate(band, 1))], [0, -1, -2, -3])
     matrix = lower @ scipy.sparse.diags(levels) @ lower.conj().T
-    return Pencil(matrix.tocsc(), (lower @ lower.conj().T).tocsc(), size)
+    return Pencil.of(matrix.tocsc(), (lower @ lower.conj().T).tocsc())
 
 
 def spread(seed=1):
@@ -59,12 +59,12 @@ def test_count_where_an_orbital_has_the_energy():
     """A chain of equal sites at the energy of its sites, where the first pivot of L D L† is zero."""
     size = 60
     chain = scipy.sparse.diags([np.ones(size - 1), np.ones(size - 1)], [-1, 1]).tocsc().astype(complex)
-    matrices = Pencil(chain, scipy.sparse.identity(size, format="csc", dtype=complex), size)
+    matrices = Pencil.of(chain, scipy.sparse.identity(size, format="csc", dtype=complex))
     assert pencil.states_below(matrices, 0.0) == size // 2
 
 
 def test_a_matrix_that_is_not_finite():
     matrices = made_of(spread())
-    broken = matrices._replace(hamiltonian=matrices.hamiltonian * np.nan)
+    broken = Pencil.of(matrices.hamiltonian * np.nan, matrices.overlap)
     with pytest.raises(hof.CalculationError, match="not finite"):
         pencil.states_below(broken, 0.0)
