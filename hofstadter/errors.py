@@ -17,6 +17,8 @@ class Status(enum.IntEnum):
     ABSENT = 8
     PATCH_TOO_SMALL = 9
     CUTOFF_TOO_LOW = 10
+    FIT_NOT_CONVERGED = 11
+    NOT_DETERMINED = 12
 
     @property
     def message(self) -> str:
@@ -36,6 +38,8 @@ _MESSAGES = {
     Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",
     Status.PATCH_TOO_SMALL: "The finite patch is too small for this result, or its Fermi energy lies in a band.",
     Status.CUTOFF_TOO_LOW: "The wanted bands still move when more states are kept: keep more levels or waves.",
+    Status.FIT_NOT_CONVERGED: "The parameters still moved in the last step: raise `max_steps` or start closer.",
+    Status.NOT_DETERMINED: "The data do not determine this combination of parameters: fix one of them, or add data.",
 }
 
 
