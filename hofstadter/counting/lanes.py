@@ -5,7 +5,9 @@ how much numbers grew. The few that grew far are bracketed: counts do not fall w
 bit below and a bit above, they are so in between. What is left lies close to a level and is diagonalized.
 """
 
+import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ import numpy as np
 
 from hofstadter._checks import fail
 from hofstadter.counting.elements import LARGEST_CELL, Matrices, energy_unit
+from hofstadter.eigensolver.pieces import local_devices, within_memory
 from hofstadter.eigensolver.stacks import energies_at
 from hofstadter.flux import Flux
 from hofstadter.models.tight_binding import TightBinding
@@ -87,19 +90,29 @@ def sweep(
     energies: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts and growth of all lanes from a kernel, in pieces of few shapes; q is best ascending."""
+    return within_memory(functools.partial(_sweep, kernel, model, matrices, energies), LANES)[0]
+
+
+def _sweep(
+    kernel: Kernel, model: TightBinding, matrices: Matrices, energies: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """With at most so many lanes per compiled call; the calls take turns on the devices of this process."""
+    devices = local_devices()
     total, levels = energies.shape
     counts, growth = np.zeros(energies.shape, np.int64), np.zeros(energies.shape)
-    width = padded_width(levels)
+    width = min(most, padded_width(levels))
     pending = []
     start = 0
     while start < total:
         # The largest q decides on the tables' size.
-        fitting = max(1, TABLE // int(matrices.q[min(total, start + LANES // width) - 1]))
-        height = _height(total - start, min(LANES // width, 1 << (fitting.bit_length() - 1)))
+        fitting = max(1, TABLE // int(matrices.q[min(total, start + most // width) - 1]))
+        height = _height(total - start, min(most // width, 1 << (fitting.bit_length() - 1)))
         rows = np.minimum(np.arange(start, start + height), total - 1)
         for first in range(0, levels, width):
             columns = np.minimum(np.arange(first, first + width), levels - 1)
-            lanes = kernel(model, matrices.rows(rows), energies[np.ix_(rows, columns)])
+            place = jax.default_device(devices[len(pending) % len(devices)]) if len(devices) > 1 else nullcontext()
+            with place:
+                lanes = kernel(model, matrices.rows(rows), energies[np.ix_(rows, columns)])
             # Results are fetched below, so that XLA may work on several pieces at a time.
             pending.append((slice(start, start + height), slice(first, first + width), lanes))
         start += height

@@ -1,5 +1,6 @@
 """Energies at many fluxes: stacks of equal matrix size through a few compiled programs."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -10,6 +11,7 @@ from jax.typing import ArrayLike
 
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces, local_devices, within_memory
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian.batch import stack_points
@@ -21,7 +23,7 @@ ENTRIES_PER_CALL = 2**18
 
 
 def piece_size(total: int, basis_size: int, memory_gb: float) -> int:
-    """Matrices per compiled call: a power of 8, within the memory, enough work to pay and not far above `total`."""
+    """Matrices per call and device: a power of 8, within the memory, enough work to pay, not far above `total`."""
     wanted = min(max(1, ENTRIES_PER_CALL // basis_size**2), chunk_size(basis_size, memory_gb), 2 * total)
     return 1 << 3 * ((wanted.bit_length() - 1) // 3)
 
@@ -50,8 +52,10 @@ def energies_at(
     with single_threaded_blas():
         for stack in stack_points(fluxes, momenta):
             size = piece_size(len(stack.p), stack.cells * model.orbitals, memory_gb)
-            for piece, valid in stack.pieces(size):
-                energies = np.asarray(_energies(model, piece.p, piece.q, piece.k, stack.cells))
+            for piece, valid in stack.pieces(size * len(local_devices())):
+                points = piece.p, piece.q, piece.k
+                found, size = within_memory(functools.partial(_energies, model, points, stack.cells), size)
+                energies = np.asarray(found)
                 for row, (flux, point) in zip(energies[:valid], piece.index[:valid], strict=True):
                     results[flux][point] = row[: results[flux].shape[1]]
                 if progress is not None:
@@ -60,8 +64,9 @@ def energies_at(
 
 
 @eqx.filter_jit
-def _energies(model: TightBinding, p: ArrayLike, q: ArrayLike, k: ArrayLike, cells: int) -> jax.Array:
-    def one(p, q, k):
+def _energies(model: TightBinding, points: tuple[ArrayLike, ...], cells: int, size: int) -> jax.Array:
+    def one(point):
+        p, q, k = point
         return dense.eigenvalues(TightBindingProblem(model=model, p=p, q=q, cells=cells).matrix(k))
 
-    return jax.vmap(one)(jnp.asarray(p), jnp.asarray(q), jnp.asarray(k))
+    return in_pieces(one, tuple(map(jnp.asarray, points)), size)

@@ -1,6 +1,7 @@
 """Energies at many fluxes: what one flux after the other gives, from few compiled programs within the memory."""
 
 import equinox as eqx
+import jax
 import numpy as np
 import pytest
 
@@ -24,9 +25,9 @@ def calls(monkeypatch):
     record = []
     original = stacks._energies
 
-    def recorded(model, p, q, k, cells):
-        record.append((len(p), cells))
-        return original(model, p, q, k, cells)
+    def recorded(model, points, cells, size):
+        record.append((len(points[0]), cells))
+        return original(model, points, cells, size)
 
     monkeypatch.setattr(stacks, "_energies", recorded)
     return record
@@ -58,6 +59,25 @@ def test_little_memory_gives_the_same_from_smaller_pieces(momenta, calls):
     assert longest > 1
     for a, b in zip(whole, pieces, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_a_device_with_too_little_memory_gets_smaller_pieces(momenta, monkeypatch):
+    original, sizes = stacks._energies, []
+
+    def limited(model, points, cells, size):
+        sizes.append(size)
+        if size > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 42 bytes.")
+        return original(model, points, cells, size)
+
+    model = systems.build("random_1")
+    expected = stacks.energies_at(model, MIXED, momenta)
+    monkeypatch.setattr(stacks, "_energies", limited)
+    found = stacks.energies_at(model, MIXED, momenta)
+    assert max(sizes) == 8
+    assert sizes.count(8) == sizes.count(4)  # halved twice, once per stack
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
 def test_the_order_of_fluxes_does_not_matter(momenta):
