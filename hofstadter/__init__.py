@@ -4,6 +4,8 @@ from hofstadter import models, plots
 from hofstadter.eigensolver.low_field import states_below, strip_problem
 from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
+from hofstadter.fits.fit import Fit, fit, predict_observations
+from hofstadter.fits.observations import GapSize, LevelEnergy
 from hofstadter.flux import Flux, farey
 from hofstadter.geometry.metric import (
     ZoneAverage,
@@ -44,9 +46,12 @@ __all__ = [
     "CalculationError",
     "ChernNumber",
     "DifferentiatedChern",
+    "Fit",
     "Flux",
+    "GapSize",
     "HallConductivity",
     "LandauProblem",
+    "LevelEnergy",
     "LocalChernMarker",
     "MeshChern",
     "MinimalMetric",
@@ -75,6 +80,7 @@ __all__ = [
     "chern_table",
     "differentiated_chern",
     "farey",
+    "fit",
     "gaps",
     "geometry_map",
     "hall_conductivity",
@@ -88,6 +94,7 @@ __all__ = [
     "orbital_magnetization",
     "orbital_moment",
     "plots",
+    "predict_observations",
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",

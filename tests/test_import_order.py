@@ -20,6 +20,7 @@ STAGES = [
     ("geometry",),
     ("counting",),
     ("thermodynamics",),
+    ("fits",),
     ("tasks",),
     ("io",),
     ("sweep",),

@@ -1,0 +1,1 @@
+"""Model parameters from measured gap sizes and level positions."""
