@@ -12,7 +12,7 @@ from hofstadter.io.store import DONE, open_store
 
 def sweep_points(dataset: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
     """The parts of a dataset of `open_store` at each point of its sweep, with names such as "t2=0.1"."""
-    names = [str(dim) for dim in dataset["point_status"].dims if dim != "flux"]
+    names = [str(dim) for dim in dataset["point_status"].dims if dim != dataset.attrs["axis"]]
     parts = []
     for index in itertools.product(*(range(dataset.sizes[name]) for name in names)):
         part = dataset.isel(dict(zip(names, index, strict=True)))

@@ -12,13 +12,17 @@ CACHE_SETTINGS = {
 }
 
 
-def start_jax() -> None:
+def start_jax(*, computes_here: bool = True) -> None:
     """Turn on double precision, and keep compiled programs between runs in the user's cache folder.
+
+    Without `computes_here` JAX works on the CPU, so that GPUs stay free for other processes.
 
     JAX's own environment variables have the last word, among them JAX_COMPILATION_CACHE_DIR (another folder) and
     JAX_ENABLE_COMPILATION_CACHE=0 (no cache).
     """
     jax.config.update("jax_enable_x64", True)
+    if not computes_here:
+        jax.config.update("jax_platforms", "cpu")
     for name, value in CACHE_SETTINGS.items():
         if name.upper() not in os.environ:
             jax.config.update(name, value)

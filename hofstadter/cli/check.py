@@ -32,7 +32,7 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_d
         "model": run_file.sections["model"]["name"],
         "task": run_file.task.name,
         **{f"sweep {axis.target}": f"{len(axis.values)} values, dimension `{axis.name}`" for axis in layout.sweep},
-        "points": f"{_count(len(layout.fluxes), 'flux', 'fluxes')} × {_count(repeats, 'sweep point')}",
+        "points": f"{_count(len(layout.points), 'flux', 'fluxes')} × {_count(repeats, 'sweep point')}",
         "units of work": f"{len(layout.units)} of up to {_count(layout.unit_size, 'flux', 'fluxes')}",
         "matrices": f"about {repeats * sum(plan.matrices)}",
         "sizes": _sizes(plan),

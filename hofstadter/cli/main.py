@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hofstadter.cli import check, models, plot, run, schema, show
+from hofstadter.cli import check, merge, models, plot, run, schema, show
 from hofstadter.errors import RunFileError, StoreError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("plot")(plot.plot)
 app.command("show")(show.show)
+app.command("merge")(merge.merge)
 app.command("models")(models.models)
 app.command("schema")(schema.schema)
 

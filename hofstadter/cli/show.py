@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
+    from hofstadter.io.lock import Writer
+
 # What is listed at one flux, by the dimension that a task's results have.
 ROW_COLUMNS = {
     "gap": ("lower", "upper", "size", "s", "t"),
@@ -28,10 +30,10 @@ def show(
     import json
 
     from rich.console import Console
-    from rich.table import Table
 
     from hofstadter.cli._pictures import sweep_points
-    from hofstadter.io.store import open_store
+    from hofstadter.io.lock import find_writer
+    from hofstadter.io.store import open_store, open_units
 
     dataset = open_store(store)
     if run_file:
@@ -39,12 +41,14 @@ def show(
         return
     console = Console()
     identity = json.loads(dataset.attrs["identity"])
-    console.print(f"{store}: {identity['task']['name']} of {identity['model']['name']}", highlight=False)
+    what = (
+        f"{identity['task']['name']} of {identity['model']['name']}" if "model" in identity else dataset.attrs["task"]
+    )
+    console.print(f"{store}: {what}", highlight=False)
     console.print(f"run {dataset.attrs['run_hash']}, hofstadter {dataset.attrs['version']}", highlight=False)
-    sessions = Table("date", "device", "jax", "jaxlib", "numpy", "python", title="sessions")
-    for entry in json.loads(dataset.attrs["provenance"]):
-        sessions.add_row(*(entry[name] for name in ("date", "device", "jax", "jaxlib", "numpy", "python")))
-    console.print(sessions)
+    console.print(_sessions(json.loads(dataset.attrs["provenance"]), open_units(store)))
+    if (line := _writer(find_writer(store))) is not None:
+        console.print(line, highlight=False)
     parts = sweep_points(dataset)
     console.print(_progress(parts))
     for _, message in json.loads(dataset.attrs["failures"])[:MOST_ROWS]:
@@ -55,6 +59,39 @@ def show(
     if flux:
         for name, part in parts[:MOST_ROWS]:
             console.print(_rows(part, flux, name))
+
+
+def _sessions(entries: list[dict[str, str]], units: "xr.Dataset") -> "Table":
+    """Which versions and devices computed how many units, and how long that took."""
+    import numpy as np
+    from rich.table import Table
+
+    from hofstadter.io.store import DONE
+
+    names = ("date", "host", "device", "jax", "jaxlib", "numpy", "python")
+    table = Table(*names, "units", "seconds", title="sessions")
+    done = units["unit_status"].values == DONE
+    for number, entry in enumerate(entries):
+        own = done & (units["unit_session"].values == number)
+        seconds = float(np.sum(units["unit_seconds"].values[own]))
+        table.add_row(*(entry[name] for name in names), str(own.sum()), f"{seconds:.3g}")
+    return table
+
+
+def _writer(writer: "Writer | None") -> str | None:
+    """How far the run is that writes to the store now."""
+    if writer is None:
+        return None
+    line = f"Now writing: {writer.owner}"
+    if writer.progress:
+        numbers = writer.progress
+        left = numbers["seconds_left"]
+        time = "" if left is None else f", about {left:.0f} s left"
+        line += (
+            f", {numbers['points']} of {numbers['of_points']} points, "
+            f"{numbers['points_per_second']:.3g} points/s{time} (told {writer.age:.0f} s ago)"
+        )
+    return line + "."
 
 
 def _numbers(part: "xr.Dataset", name: str) -> "Table":

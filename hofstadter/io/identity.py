@@ -8,8 +8,17 @@ from typing import Any
 
 def run_hash(identity: dict[str, Any]) -> str:
     """A short name for everything that results depend on (`RunFile.identity`)."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(identity).hex()[:16]
+
+
+def input_hash(identity: dict[str, Any], *parts: Any) -> int:
+    """64 bits that name what one unit depends on: the identity of its run, and plain data that place it there."""
+    return int.from_bytes(_digest([run_hash(identity), *parts])[:8], "big")
+
+
+def _digest(data: Any) -> bytes:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
 
 
 def differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Where results came from: versions, device and date, enough to repeat them."""
+"""Where results came from: versions and device, enough to repeat them."""
 
-import datetime
+import functools
 import importlib.metadata
 import platform
 
@@ -9,14 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 
 
+@functools.cache
 def package_version() -> str:
     """The version of hofstadter that is installed."""
     return importlib.metadata.version("hofstadter")
 
 
 def provenance() -> dict[str, str]:
-    """The versions that compute here, the device that JAX computes on by default, and the date."""
+    """The versions that compute here, the machine, and the device that JAX computes on by default."""
     (device,) = jnp.zeros(()).devices()
+    return {**versions(), "device": device.device_kind}
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """The versions and the machine of this process."""
     return {
         "hofstadter": package_version(),
         "jax": jax.__version__,
@@ -24,6 +31,5 @@ def provenance() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "device": device.device_kind,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
     }

@@ -10,13 +10,19 @@ import zarr
 
 from hofstadter.errors import StoreError
 
-FORMAT = 1
+FORMAT = 2
 ABSENT, DONE, FAILED = 0, 1, 2
 STATUS_ATTRIBUTES = {"flag_values": [ABSENT, DONE, FAILED], "flag_meanings": "absent done failed"}
+RECORDS = {
+    "seconds": (np.dtype(np.float64), "wall time of a unit in seconds"),
+    "session": (np.dtype(np.int32), "entry of `provenance`: versions and device"),
+    "inputs": (np.dtype(np.uint64), "hash of all that the results of a unit depend on"),
+}
+"""What is kept about each unit besides its status, as the arrays `unit_...`: type and meaning."""
 
 
 def open_store(path: str | Path, *, finished_only: bool = False) -> xr.Dataset:
-    """Open the results of a run, finished or not, sorted by flux. Data are read when they are used.
+    """Open the results of a run, finished or not, fluxes in ascending order. Data are read when they are used.
 
     Args:
         path: The folder of the store.
@@ -36,19 +42,32 @@ def open_store(path: str | Path, *, finished_only: bool = False) -> xr.Dataset:
     group = read_group(Path(path))
     # chunks=None: plain lazy arrays, also where Dask is installed.
     dataset = xr.open_zarr(str(path), consolidated=False, chunks=None)
+    axis = str(group.attrs["axis"])
     *sweep, _ = dataset["unit_status"].dims
-    dataset = dataset.drop_vars("unit_status")
+    dataset = dataset.drop_vars(["unit_status", *(f"unit_{name}" for name in RECORDS)])
     status = np.asarray(get_array(group, "unit_status")[...])
-    units = np.arange(dataset.sizes["flux"]) // int(str(group.attrs["unit_size"]))
-    dataset["point_status"] = ((*sweep, "flux"), status[..., units], STATUS_ATTRIBUTES)
+    units = np.arange(dataset.sizes[axis]) // int(str(group.attrs["unit_size"]))
+    dataset["point_status"] = ((*sweep, axis), status[..., units], STATUS_ATTRIBUTES)
     failures = [[list(index), message] for index, message in read_failures(group).items()]
     dataset.attrs["failures"] = json.dumps(failures)
     if not group.attrs["splits"]:
-        return dataset.isel(flux=0)
+        return dataset.isel({axis: 0})
     if finished_only:
         done = (dataset["point_status"] == DONE).all(sweep)
-        dataset = dataset.isel(flux=np.flatnonzero(done.values))
-    return dataset.sortby("flux")
+        dataset = dataset.isel({axis: np.flatnonzero(done.values)})
+    return dataset.sortby("flux") if axis == "flux" else dataset
+
+
+def open_units(path: str | Path) -> xr.Dataset:
+    """What a store knows about each unit of work: status, wall time, session and hash of the inputs.
+
+    Raises:
+        StoreError: If there is no store.
+    """
+    group = read_group(Path(path))
+    dims = ["unit_status", *(f"unit_{name}" for name in RECORDS)]
+    arrays = {name: get_array(group, name) for name in dims}
+    return xr.Dataset({name: (dimension_names(array), array[...]) for name, array in arrays.items()})
 
 
 def read_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -73,6 +92,11 @@ def get_array(group: zarr.Group, name: str) -> zarr.Array:
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
+
+
+def dimension_names(array: zarr.Array) -> tuple[str, ...]:
+    """The names of an array's dimensions."""
+    return tuple(map(str, getattr(array.metadata, "dimension_names", None) or ()))
 
 
 def read_failures(group: zarr.Group) -> dict[tuple[int, ...], str]:

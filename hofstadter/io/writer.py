@@ -1,8 +1,9 @@
 """Filling a store, unit by unit, safe to kill at any moment.
 
 One unit of work is exactly one chunk of every variable. Its chunks are written first and its entry in
-`unit_status` last; zarr writes a chunk under another name and then renames it. So an entry that says "done"
-stands for complete chunks, and anything else is computed again.
+`unit_status` last; a chunk is written under another name and then renamed. So an entry that says "done"
+stands for complete chunks, and anything else is computed again. There is one writer, which holds the store's lock,
+however many processes compute: no two of them can write the same chunk, and none needs to see the store.
 """
 
 import dataclasses
@@ -18,24 +19,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-import zarr.codecs
 import zarr.errors
 
 from hofstadter.errors import Status, StoreError
+from hofstadter.io.chunks import ChunkWriter, codec
 from hofstadter.io.identity import differences, run_hash
 from hofstadter.io.layout import Layout, Unit
 from hofstadter.io.store import (
+    ABSENT,
     DONE,
     FAILED,
     FORMAT,
+    RECORDS,
     STATUS_ATTRIBUTES,
     get_array,
     read_failures,
     read_group,
 )
 
-# Coordinates of the dimension `flux`, written when the store is made.
-_AXIS = ("flux", "p", "q")
 # Attributes of the group that are the store's, not the task's.
 _ATTRIBUTES = (
     "hofstadter_store",
@@ -48,11 +49,31 @@ _ATTRIBUTES = (
     "failures",
     "unit_size",
     "splits",
+    "axis",
     "coordinates",
 )
 
 
+class Misfit(StoreError):
+    """A result does not have the shape that the store has."""
+
+
 @dataclasses.dataclass(frozen=True)
+class Record:
+    """How a unit was computed.
+
+    Attributes:
+        seconds: Wall time.
+        session: Which entry of the store's `provenance` says the versions and the device.
+        inputs: Hash of everything that its results depend on.
+    """
+
+    seconds: float
+    session: int
+    inputs: int
+
+
+@dataclasses.dataclass
 class Store:
     """A store open for writing; `open_for_run` gives one.
 
@@ -60,96 +81,130 @@ class Store:
         path: Its folder.
         layout: The shape of its data.
         group: The zarr group.
+        unit_status: For each unit ABSENT, DONE or FAILED; the dimensions of the sweep, then the unit's number.
+        failures: The messages of the units that failed, by their place in `unit_status`.
+        chunks: What writes each array.
     """
 
     path: Path
     layout: Layout
     group: zarr.Group
 
-    @property
-    def unit_status(self) -> np.ndarray:
-        """For each unit ABSENT, DONE or FAILED; the dimensions of the sweep, then the unit's number."""
-        return np.asarray(get_array(self.group, "unit_status")[...])
+    def __post_init__(self):
+        """Read what the store has."""
+        self.failures = read_failures(self.group)
+        self.unit_status = np.array(get_array(self.group, "unit_status")[...])
+        self.chunks = {name: ChunkWriter.of(array, self.path) for name, array in self.group.arrays()}
 
-    @property
-    def failures(self) -> dict[tuple[int, ...], str]:
-        """The messages of the units that failed, by their place in `unit_status`."""
-        return read_failures(self.group)
+    def finished(self, inputs: dict[tuple[int, ...], int]) -> np.ndarray:
+        """Like `unit_status`, where a unit that was computed from other inputs is absent.
 
-    def save(self, unit: Unit, result: xr.Dataset) -> None:
-        """Write the result of a unit, then that it is done.
+        Args:
+            inputs: For each unit, by its place, the hash of what its results depend on.
+        """
+        status, stored = self.unit_status.copy(), np.asarray(get_array(self.group, "unit_inputs")[...])
+        for index, value in inputs.items():
+            if status[index] == DONE and int(stored[index]) != value:
+                status[index] = ABSENT
+        return status
+
+    def save(self, unit: Unit, result: xr.Dataset, record: Record) -> None:
+        """Write the result of a unit and how it was computed, then that it is done.
 
         Raises:
-            StoreError: If the result does not have the shape that the task announced.
+            Misfit: If the result does not have the shape that the task announced.
             OSError: If the disk is full, say; what was saved before is intact.
         """
         self._check(unit, result)
         self._create_arrays(result)
-        for name, variable in _saved(result):
-            array = get_array(self.group, name)
+        for name, variable in self._saved(result):
+            writer = self.chunks[name]
             if variable.dims == (name,):  # a dimension's own labels, the same everywhere
-                if variable.shape == array.shape:
-                    array[...] = variable.values
+                if variable.shape == writer.shape:
+                    writer.write((0,), variable.values)
                 continue
-            sweep = len(unit.sweep)
-            rows = (slice(unit.start, unit.stop),) if self.layout.splits else ()
-            lengths = (*(row.stop - row.start for row in rows), *array.shape[sweep + len(rows) :])
-            block = np.full(lengths, array.fill_value, dtype=array.dtype)
-            block[tuple(slice(length) for length in variable.shape)] = variable.values
-            array[(*(slice(i, i + 1) for i in unit.sweep), *rows, ...)] = block[(None,) * sweep]
-        failures = self.failures
-        if failures.pop(unit.index, None) is not None:
-            self._write_failures(failures)
-        get_array(self.group, "unit_status")[unit.index] = DONE
+            place = unit.index if self.layout.splits else unit.sweep
+            values = variable.values[(None,) * len(unit.sweep)]
+            writer.write((*place, *(0,) * (len(writer.shape) - len(place))), values)
+        if self.failures.pop(unit.index, None) is not None:
+            self._write_failures()
+        self._mark(unit, DONE, record)
 
-    def fail(self, unit: Unit, message: str) -> None:
+    def fail(self, unit: Unit, message: str, record: Record) -> None:
         """Write why a unit failed, then that it did."""
-        self._write_failures({**self.failures, unit.index: message})
-        get_array(self.group, "unit_status")[unit.index] = FAILED
+        self.failures[unit.index] = message
+        self._write_failures()
+        self._mark(unit, FAILED, record)
 
-    def add_provenance(self, entry: dict[str, str]) -> None:
-        """Note that another session, with these versions and this device, works on the store."""
+    def add_provenance(self, entry: dict[str, str]) -> int:
+        """Note that another process, with these versions and this device, works on the store; its number."""
         entries = json.loads(str(self.group.attrs["provenance"]))
         self.group.attrs["provenance"] = json.dumps([*entries, entry])
+        return len(entries)
+
+    def _mark(self, unit: Unit, status: int, record: Record) -> None:
+        for name in RECORDS:
+            self.chunks[f"unit_{name}"].write(unit.index, getattr(record, name))
+        self.chunks["unit_status"].write(unit.index, status)
+        self.unit_status[unit.index] = status
 
     def finish(self) -> None:
         """Collect the metadata of all variables in one place, where xarray looks for it first."""
-        with warnings.catch_warnings():  # it is a convention of zarr-python and xarray, not in the zarr standard
-            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-            zarr.consolidate_metadata(str(self.path))
+        collect_metadata(self.path)
 
-    def _write_failures(self, failures: dict[tuple[int, ...], str]) -> None:
-        entries = [[list(index), message] for index, message in sorted(failures.items())]
+    def _write_failures(self) -> None:
+        entries = [[list(index), message] for index, message in sorted(self.failures.items())]
         get_array(self.group, "unit_status").attrs["failures"] = json.dumps(entries)
 
+    def _saved(self, result: xr.Dataset) -> Iterator[tuple[str, xr.Variable]]:
+        """The variables of a result that a unit writes; the labels of all points are there from the beginning."""
+        fixed = self.layout.coordinates
+        return ((str(name), variable) for name, variable in result.variables.items() if name not in fixed)
+
     def _check(self, unit: Unit, result: xr.Dataset) -> None:
-        asked = [(flux.p, flux.q) for flux in self.layout.fluxes[unit.start : unit.stop]]
+        axis, sizes = self.layout.axis, self.layout.sizes
         if self.layout.splits:
-            given = list(zip(result["p"].values.tolist(), result["q"].values.tolist(), strict=True))
-            if given != asked:
-                raise StoreError(f"The task returned the fluxes {given} where {asked} were asked for.")
+            for name, labels in self.layout.coordinates.items():
+                given, asked = result[name].values.tolist(), labels[unit.start : unit.stop].tolist()
+                if given != asked:
+                    raise Misfit(f"The task returned {name} = {given} where {asked} was asked for.")
         for name, length in result.sizes.items():
-            room = unit.stop - unit.start if name == "flux" else self.layout.sizes.get(str(name), -1)
-            if length > room:
-                raise StoreError(f"The task returned {length} entries along `{name}`, but announced {max(room, 0)}.")
-        for name, variable in _saved(result):
-            if self.layout.splits and variable.dims[:1] != ("flux",) and variable.dims != (name,):
-                raise StoreError(f"The variable `{name}` of the task does not start with the dimension `flux`.")
+            room = sizes.get(str(name), -1) if sizes is not None else self._stored_length(str(name), length)
+            room = unit.stop - unit.start if name == axis else room
+            if length > room or (sizes is None and length != room):
+                raise Misfit(f"The task returned {length} entries along `{name}`, but announced {max(room, 0)}.")
+        for name, variable in self._saved(result):
+            if self.layout.splits and variable.dims[:1] != (axis,) and variable.dims != (name,):
+                raise Misfit(f"The variable `{name}` of the task does not start with the dimension `{axis}`.")
+            if sizes is None and name in self.chunks:
+                array = self.chunks[name]
+                if array.dtype != variable.dtype or len(array.shape) != len(variable.dims) + len(self.layout.sweep):
+                    raise Misfit(
+                        f"The variable `{name}` is not what it is at other points: {variable.dtype}, {variable.dims}."
+                    )
+
+    def _stored_length(self, dim: str, default: int) -> int:
+        """How long a dimension is in the store; `default` where there is nothing yet."""
+        lengths = (array.shape[array.dims.index(dim)] for array in self.chunks.values() if dim in array.dims)
+        return next(lengths, default)
 
     def _create_arrays(self, result: xr.Dataset) -> None:
         """Make the arrays that are missing, of the variables of one result."""
-        sweep, sizes = self.layout.sweep, {**self.layout.sizes, "flux": len(self.layout.fluxes)}
-        for name, variable in _saved(result):
-            if name in self.group:
+        sweep, axis = self.layout.sweep, self.layout.axis
+        lengths = {str(dim): length for dim, length in result.sizes.items()} | (self.layout.sizes or {})
+        lengths[axis] = len(self.layout.points)
+        for name, variable in self._saved(result):
+            if name in self.chunks:
                 continue
             dims = [str(dim) for dim in variable.dims]
-            shape = [sizes[dim] for dim in dims]
-            chunks = [self.layout.unit_size if dim == "flux" else sizes[dim] for dim in dims]
+            shape = [lengths[dim] for dim in dims]
+            chunks = [self.layout.unit_size if dim == axis else lengths[dim] for dim in dims]
             if dims != [name]:
                 dims = [*(axis.name for axis in sweep), *dims]
                 shape = [*self.layout.sweep_shape, *shape]
                 chunks = [*(1 for _ in sweep), *chunks]
-            _create(self.group, name, shape, chunks, variable.dtype, dims, _json_attributes(variable.attrs))
+            array = _create(self.group, name, shape, chunks, variable.dtype, dims, _json_attributes(variable.attrs))
+            self.chunks[name] = ChunkWriter.of(array, self.path)
         known = str(self.group.attrs["coordinates"]).split()
         more = [str(name) for name in result.coords if str(name) not in (*known, *result.dims)]
         own = {key: value for key, value in _json_attributes(result.attrs).items() if key not in _ATTRIBUTES}
@@ -206,19 +261,19 @@ def open_for_run(
     return Store(path, layout, zarr.open_group(str(path), mode="r+", use_consolidated=False))
 
 
-def _saved(result: xr.Dataset) -> Iterator[tuple[str, xr.Variable]]:
-    """The variables of a result that a unit writes."""
-    return ((str(name), variable) for name, variable in result.variables.items() if name not in _AXIS)
+def collect_metadata(path: Path) -> None:
+    """Copy the metadata of all variables of a store to its group."""
+    with warnings.catch_warnings():  # it is a convention of zarr-python and xarray, not in the zarr standard
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(str(path))
 
 
 def _check_same_run(path: Path, group: zarr.Group, layout: Layout, identity: dict[str, Any], version: str) -> None:
     what = differences(json.loads(str(group.attrs["identity"])), identity)
     if group.attrs["version"] != version:
         what.append(f"hofstadter is {group.attrs['version']} in the store and {version} here.")
-    stored = [np.asarray(get_array(group, name)[...]) for name in ("p", "q")]
-    fluxes = [[flux.p for flux in layout.fluxes], [flux.q for flux in layout.fluxes]]
-    if not what and (not np.array_equal(stored, fluxes) or group.attrs["unit_size"] != layout.unit_size):
-        what.append("The fluxes are divided into units in another way.")
+    if not what and (not _same_points(group, layout) or group.attrs["unit_size"] != layout.unit_size):
+        what.append("The points are divided into units in another way.")
     if what:
         listed = "\n".join(f"  {sentence}" for sentence in what)
         raise StoreError(
@@ -227,29 +282,34 @@ def _check_same_run(path: Path, group: zarr.Group, layout: Layout, identity: dic
         )
 
 
+def _same_points(group: zarr.Group, layout: Layout) -> bool:
+    asked = layout.coordinates
+    return asked.keys() <= set(group.array_keys()) and all(
+        np.array_equal(np.asarray(get_array(group, name)[...]), labels) for name, labels in asked.items()
+    )
+
+
 def _write_skeleton(group: zarr.Group, layout: Layout) -> None:
     """Everything that is known before computing: coordinates and the empty table of units."""
     names = [axis.name for axis in layout.sweep]
-    fluxes = layout.fluxes
-    values = {
-        "flux": np.array([float(flux) for flux in fluxes]),
-        "p": np.array([flux.p for flux in fluxes]),
-        "q": np.array([flux.q for flux in fluxes]),
-    }
-    for name, data in values.items():
-        _write(group, name, data, ["flux"])
-    group["flux"].attrs["long_name"] = "flux quanta per cell"
+    for name, labels in layout.coordinates.items():
+        _create(group, name, labels.shape, labels.shape, labels.dtype, [layout.axis], {})[...] = labels
+    if layout.axis == "flux":
+        group["flux"].attrs["long_name"] = "flux quanta per cell"
     for axis in layout.sweep:
-        _write(group, axis.name, np.array(axis.values), [axis.name])
-        group[axis.name].attrs["target"] = axis.target
-    shape = [*layout.sweep_shape, layout.units_per_point]
-    _create(group, "unit_status", shape, [1] * len(shape), np.dtype(np.int8), [*names, "unit"], STATUS_ATTRIBUTES)
-    group.attrs.update({"unit_size": layout.unit_size, "splits": layout.splits, "coordinates": "p q"})
-
-
-def _write(group: zarr.Group, name: str, data: np.ndarray, dims: list[str]) -> None:
-    _create(group, name, data.shape, data.shape, data.dtype, dims, {})
-    get_array(group, name)[...] = data
+        labels = np.array(axis.values)
+        _create(group, axis.name, labels.shape, labels.shape, labels.dtype, [axis.name], {"target": axis.target})[
+            ...
+        ] = labels
+    shape = [*layout.sweep_shape, layout.units_per_place]
+    tables = {"unit_status": (np.dtype(np.int8), STATUS_ATTRIBUTES)}
+    tables |= {f"unit_{name}": (dtype, {"long_name": meaning}) for name, (dtype, meaning) in RECORDS.items()}
+    for name, (dtype, attributes) in tables.items():
+        _create(group, name, shape, [1] * len(shape), dtype, [*names, "unit"], attributes)
+    others = " ".join(name for name in layout.coordinates if name != layout.axis)
+    group.attrs.update(
+        {"unit_size": layout.unit_size, "splits": layout.splits, "axis": layout.axis, "coordinates": others}
+    )
 
 
 def _create(
@@ -260,22 +320,22 @@ def _create(
     dtype: np.dtype,
     dims: Iterable[str],
     attributes: dict[str, Any],
-) -> None:
-    if dtype.kind not in "bifc":
+) -> zarr.Array:
+    if dtype.kind not in "biufc":
         raise StoreError(f"The variable `{name}` of the task is of type {dtype}, which a store cannot hold.")
     fill: Any = 0
-    if dtype.kind in "fc":
+    if dtype.kind in "fc" and not name.startswith("unit_"):
         fill = np.nan
-    elif name.endswith("status") and name != "unit_status":
+    elif name.endswith("status") and not name.startswith("unit_"):
         fill = int(Status.ABSENT)
-    group.create_array(
+    return group.create_array(
         name,
         shape=tuple(shape),
         chunks=tuple(max(1, length) for length in chunks),
         dtype=dtype,
         dimension_names=list(dims),
         fill_value=dtype.type(fill),
-        compressors=zarr.codecs.ZstdCodec(level=3, checksum=True),
+        compressors=codec(),
         attributes=attributes,
     )
 

@@ -43,9 +43,9 @@ class Plan:
     work: tuple[float, ...]
     sizes_known: bool = True
 
-    def unit_work(self, unit: Unit) -> int:
-        """The sum of `work` over a unit, in microseconds."""
-        return 1 + int(1e6 * sum(self.work[unit.start : unit.stop]))
+    def unit_seconds(self, unit: Unit) -> float:
+        """The sum of `work` over a unit."""
+        return sum(self.work[unit.start : unit.stop])
 
 
 def make_plan(run_file: RunFile) -> Plan:
@@ -64,7 +64,7 @@ def make_plan(run_file: RunFile) -> Plan:
     work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
     layout = Layout(
         sweep=run_file.sweep,
-        fluxes=fluxes,
+        points=fluxes,
         unit_size=max(1, min(LARGEST_UNIT, len(fluxes), int(SECONDS_PER_UNIT / max(work)))),
         splits=task.splits,
         sizes=task.sizes(model, parameters, points),

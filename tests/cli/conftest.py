@@ -11,7 +11,7 @@ def hofstadter(capsys, monkeypatch):
     """Call the command line in this process; returns the exit code and what came on stdout and stderr."""
     monkeypatch.setenv("COLUMNS", "200")
     # This process is in double precision already, and keeps its compilation cache.
-    monkeypatch.setattr("hofstadter.cli._start.start_jax", lambda: None)
+    monkeypatch.setattr("hofstadter.cli._start.start_jax", lambda **_: None)
 
     def call(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:

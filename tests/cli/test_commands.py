@@ -76,11 +76,8 @@ def test_all_mistakes_of_a_run_file_are_printed(hofstadter, file, command):
 
 def test_other_bad_input(hofstadter, file, tmp_path):
     assert "cannot be read: No such file" in hofstadter("run", tmp_path / "nothing.yaml")[2]
-    code, _, err = hofstadter("run", file, "--executor", "slurm")
-    assert (code, err) == (
-        2,
-        "The executor 'slurm' is not available yet. Use `serial`, which computes in this process.\n",
-    )
+    code, _, err = hofstadter("run", file, "--executor", "fast")
+    assert (code, err) == (2, "The executor 'fast' does not exist. Possible: serial, processes, dask, slurm.\n")
     assert hofstadter("show", tmp_path / "nothing.zarr")[::2] == (
         2,
         f"There is no store {tmp_path / 'nothing.zarr'}.\n",

@@ -61,6 +61,8 @@ def call(
 
 
 def chunk_files(store: Path) -> dict[str, bytes]:
-    """The content of all data files of a store."""
+    """The content of all data files of a store but those that say how long units took, and in which session."""
     files = [path for path in store.rglob("*") if path.is_file() and path.name != "zarr.json"]
-    return {str(path.relative_to(store)): path.read_bytes() for path in files}
+    named = {str(path.relative_to(store)): path for path in files}
+    timing = ("unit_seconds", "unit_session")
+    return {name: path.read_bytes() for name, path in named.items() if not name.startswith(timing)}

@@ -8,7 +8,7 @@ from hofstadter.sweep.plan import make_plan, measured_speed
 
 def test_units_cover_every_point_once(run_file):
     layout = make_plan(run_file(task="{name: butterfly, max_denominator: 20}")).layout
-    seen = np.zeros((2, len(layout.fluxes)), int)
+    seen = np.zeros((2, len(layout.points)), int)
     for unit in layout.units:
         seen[unit.sweep][unit.start : unit.stop] += 1
         assert unit.start == unit.number * layout.unit_size
@@ -19,9 +19,9 @@ def test_units_cover_every_point_once(run_file):
 def test_fluxes_of_one_program_follow_each_other(run_file):
     asked = run_file(task="{name: butterfly, max_denominator: 40}")
     made = make_plan(asked)
-    sizes = [padded_cells(flux.q) for flux in made.layout.fluxes]
+    sizes = [padded_cells(flux.q) for flux in made.layout.points]
     assert sizes == sorted(sizes)
-    assert set(made.layout.fluxes) == set(asked.task.points(asked.at()[1]))
+    assert set(made.layout.points) == set(asked.task.points(asked.at()[1]))
     starts = [unit.start for unit in made.layout.units]
     assert starts == sorted(starts)  # all points of the sweep at one size before the next size
 
@@ -36,7 +36,7 @@ def test_a_unit_takes_some_seconds_at_most(run_file, monkeypatch, denominator, m
     monkeypatch.setattr(plan, "LARGEST_UNIT", 64)
     task = f"{{name: butterfly, fluxes: [1/{denominator - 1}, 1/{denominator}]}}"
     made = make_plan(run_file(model=f"{{name: {model}}}", task=task, sweep=""))
-    longest = max(made.unit_work(unit) for unit in made.layout.units) / 1e6
+    longest = max(made.unit_seconds(unit) for unit in made.layout.units)
     assert longest < 2 * plan.SECONDS_PER_UNIT or made.layout.unit_size == 1
 
 

@@ -75,16 +75,24 @@ def compute(model, parameters, points, *, memory_gb, progress):
 TOY = dataclasses.replace(TASKS["butterfly"], compute=compute, matrices=lambda *_: 40)
 
 
-def main() -> None:
-    """The command line with the toy in the place of the butterfly."""
-    from hofstadter.cli.main import main as command_line
+def install() -> None:
+    """Put the toy in the place of the butterfly, in this process."""
     from hofstadter.sweep import plan
 
     if "TOY_OFF" not in os.environ:
         TASKS["butterfly"] = TOY
     plan.LARGEST_UNIT = int(os.environ.get("TOY_UNIT", "4"))
+
+
+def main() -> None:
+    """The command line with the toy in the place of the butterfly."""
+    from hofstadter.cli.main import main as command_line
+
+    install()
     command_line()
 
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":  # a worker process of the above
+    install()
