@@ -24,6 +24,7 @@ from hofstadter.hamiltonian.strip import StripProblem
 from hofstadter.hamiltonian.theta import ThetaProblem, theta_problem
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
+from hofstadter.sweep.function import sweep
 from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.chern_table import chern_table
@@ -100,6 +101,7 @@ __all__ = [
     "solve",
     "states_below",
     "strip_problem",
+    "sweep",
     "theta_problem",
     "wannier_flow",
     "wilson_chern",

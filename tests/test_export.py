@@ -62,7 +62,7 @@ OF_TIGHT_BINDING: dict[str, Callable[[Any, jax.Array], Any]] = {
 # Functions of a model and numbers (matrix, 3); counting is done at these fluxes.
 P, Q = np.array([1, 2], np.int32), np.array([3, 5], np.int32)
 OF_MODEL: dict[str, tuple[str, Callable[[Any, jax.Array], Any]]] = {
-    "stacks": ("haldane", lambda model, x: stacks._energies(model, P, Q, x[:, :2], 5)),
+    "stacks": ("haldane", lambda model, x: stacks._energies(model, (P, Q, x[:, :2]), 5, 8)),
     "count_chain": ("square", lambda model, x: sturm.count_chain(rows(x), rows(x), x)),
     "count_ring": (
         "square",

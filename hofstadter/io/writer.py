@@ -169,9 +169,13 @@ class Store:
                 if given != asked:
                     raise Misfit(f"The task returned {name} = {given} where {asked} was asked for.")
         for name, length in result.sizes.items():
-            room = sizes.get(str(name), -1) if sizes is not None else self._stored_length(str(name), length)
-            room = unit.stop - unit.start if name == axis else room
-            if length > room or (sizes is None and length != room):
+            if sizes is None and name != axis:
+                others = self._stored_length(str(name), length)
+                if length != others:
+                    raise Misfit(f"It returned {length} entries along `{name}`, at other points {others}.")
+                continue
+            room = unit.stop - unit.start if name == axis else (sizes or {}).get(str(name), -1)
+            if length > room:
                 raise Misfit(f"The task returned {length} entries along `{name}`, but announced {max(room, 0)}.")
         for name, variable in self._saved(result):
             if self.layout.splits and variable.dims[:1] != (axis,) and variable.dims != (name,):
