@@ -17,8 +17,10 @@ class Status(enum.IntEnum):
     ABSENT = 8
     PATCH_TOO_SMALL = 9
     CUTOFF_TOO_LOW = 10
+    OUT_OF_RANGE = 11
     FIT_NOT_CONVERGED = 11
     NOT_DETERMINED = 12
+    WINDOW_INCOMPLETE = 14
 
     @property
     def message(self) -> str:
@@ -38,8 +40,10 @@ _MESSAGES = {
     Status.ABSENT: "There is no entry here: this flux has fewer bands or gaps than the longest one of the dataset.",
     Status.PATCH_TOO_SMALL: "The finite patch is too small for this result, or its Fermi energy lies in a band.",
     Status.CUTOFF_TOO_LOW: "The wanted bands still move when more states are kept: keep more levels or waves.",
+    Status.OUT_OF_RANGE: "The bands that were computed do not hold this density or energy: ask for more of them.",
     Status.FIT_NOT_CONVERGED: "The parameters still moved in the last step: raise `max_steps` or start closer.",
     Status.NOT_DETERMINED: "The data do not determine this combination of parameters: fix one of them, or add data.",
+    Status.WINDOW_INCOMPLETE: "Levels as near to the energy may be missing: ask for more of them, or use `solve`.",
 }
 
 

@@ -1,13 +1,15 @@
-"""Rational flux per unit cell, exactly: `Flux(p, q)`, Farey lists and Farey neighbours."""
+"""Rational flux per unit cell, exactly: `Flux(p, q)`, Farey lists and neighbours, fractions close to given numbers."""
 
 import dataclasses
 import functools
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from hofstadter._checks import as_integer, fail
+import numpy as np
+
+from hofstadter._checks import as_integer, check_finite, fail
 
 
 @functools.total_ordering
@@ -143,3 +145,69 @@ def farey_neighbors(flux: Flux, min_denominator: int) -> tuple[Flux, Flux]:
             denominator += -(-(min_denominator - denominator) // q) * q
         result.append(Flux((side + p * denominator) // q, denominator))
     return result[0], result[1]
+
+
+def simplest_flux(low: float | Fraction, high: float | Fraction) -> Flux:
+    """The fraction with the smallest denominator in the closed interval, and of those the one closest to zero.
+
+    Raises:
+        ValueError: If the interval is empty.
+    """
+    low, high = Fraction(low), Fraction(high)
+    if low > high:
+        raise fail("high", f"at least low = {float(low)}", float(high))
+    if low <= 0 <= high:
+        return Flux(0, 1)
+    if high < 0:
+        mirrored = simplest_flux(-high, -low)
+        return Flux(-mirrored.p, mirrored.q)
+    # The two ends share the first terms of their continued fractions, and so does the answer.
+    terms = []
+    while True:
+        whole = math.ceil(low)
+        if whole <= high:
+            terms.append(whole)
+            break
+        whole -= 1
+        terms.append(whole)
+        low, high = 1 / (high - whole), 1 / (low - whole)
+    result = Fraction(terms.pop())
+    while terms:
+        result = terms.pop() + 1 / result
+    return Flux(result.numerator, result.denominator)
+
+
+def fluxes_near(values: Sequence[float], tolerance: float = 0.25, max_denominator: int | None = None) -> list[Flux]:
+    """A simple fraction close to each of several fluxes, all different: an evenly spaced list stays nearly even.
+
+    Args:
+        values: Flux quanta per cell, ascending.
+        tolerance: How far a fraction may lie from its value, as a part of the distance to the nearest other value
+            (of a single value: of the value itself). Below one half. The denominators stay below one over that
+            distance.
+        max_denominator: Largest denominator to accept.
+
+    Returns:
+        For each value the fraction with the smallest denominator that is close enough.
+
+    Raises:
+        ValueError: If the values do not ascend, are not finite, or a fraction needs a larger denominator than allowed.
+    """
+    numbers = np.asarray(values, float)
+    check_finite("values", numbers)
+    if numbers.ndim != 1 or not numbers.size or np.any(np.diff(numbers) <= 0):
+        raise fail("values", "a list of ascending numbers", values)
+    if not 0 < tolerance < 0.5:
+        raise fail("tolerance", "between 0 and 1/2", tolerance)
+    steps = np.diff(numbers)
+    room = np.minimum(np.append(steps, np.inf), np.append(np.inf, steps))
+    radius = tolerance * np.where(np.isfinite(room), room, np.abs(numbers))
+    fluxes = [
+        simplest_flux(Fraction(x) - Fraction(r), Fraction(x) + Fraction(r))
+        for x, r in zip(numbers.tolist(), radius.tolist(), strict=True)
+    ]
+    largest = max(fluxes, key=lambda flux: flux.q)
+    if max_denominator is not None and largest.q > max_denominator:
+        hint = f"The flux {float(largest):.6g} needs {largest}: allow for it, or ask for fewer or larger fluxes."
+        raise fail("max_denominator", f"at least {largest.q}", max_denominator, hint)
+    return fluxes

@@ -58,10 +58,12 @@ class FluxSpectrum(NamedTuple):
     Attributes:
         problem: The magnetic Bloch problem.
         edges: Edges of the wanted bands.
+        energies: Wanted energies on an even mesh of momenta.
     """
 
     problem: AbstractTruncatedProblem | StripProblem
     edges: BandEdges
+    energies: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class ContinuumSpectra:
             status = Status(int(problem.basis_status))
         else:
             status = Status.OK if search.converged else Status.EDGES_NOT_CONVERGED
-        return FluxSpectrum(problem, BandEdges(lower, upper, status))
+        return FluxSpectrum(problem, BandEdges(lower, upper, status), energies)
 
     def labelled(self, flux: Flux, spectrum: FluxSpectrum, gaps: Gaps) -> Gaps:
         """The gaps of one flux with their s and t, counted from the model's reference."""

@@ -44,7 +44,7 @@ def count_states(
         model: The zero-field model.
         fluxes: The fluxes.
         grids: For each flux the momenta k1 and k2; all pairs are taken.
-        energies: Energies, in the model's unit, in any order.
+        energies: Energies, in the model's unit, in any order: the same at all fluxes, or (flux, energy).
         memory_gb: Working memory.
         progress: Called with the number of matrices done since the last call.
 
@@ -52,18 +52,19 @@ def count_states(
         The counts, (flux, energy), each between 0 and k1 × k2 × q × orbitals. Energies closer to a level than about
         1e-12 of the largest |energy| may be counted on either side.
     """
-    counts = np.zeros((len(fluxes), len(energies)), np.int64)
-    ways = [_way(model, flux, grid, len(energies)) for flux, grid in zip(fluxes, grids, strict=True)]
+    counts = np.zeros((len(fluxes), energies.shape[-1]), np.int64)
+    everywhere = np.broadcast_to(energies, counts.shape)
+    ways = [_way(model, flux, grid, counts.shape[1]) for flux, grid in zip(fluxes, grids, strict=True)]
     for way in dict.fromkeys(ways):
         members = [number for number, own in enumerate(ways) if own is way]
         members.sort(key=lambda number: fluxes[number].q)
         # Whole fluxes together, as many as fit.
         most = max(len(grids[number][0]) for number in members)
-        at_once = max(1, KEPT // max(1, most * len(energies)))
+        at_once = max(1, KEPT // max(1, most * counts.shape[1]))
         for start in range(0, len(members), at_once):
             part = members[start : start + at_once]
             own = [fluxes[number] for number in part], [grids[number] for number in part]
-            counts[part] = way(model, *own, energies, memory_gb=memory_gb)
+            counts[part] = way(model, *own, everywhere[part], memory_gb=memory_gb)
             if progress is not None:
                 progress(sum(len(k1) * len(k2) for k1, k2 in own[1]))
     return counts
@@ -84,20 +85,20 @@ def _by_corners(
 ) -> np.ndarray:
     p, q = np.repeat([flux.p for flux in fluxes], 2), np.repeat([flux.q for flux in fluxes], 2)
     corner = np.tile([0.0, 1.0], len(fluxes))
-    everywhere = np.broadcast_to(energies, (len(p), len(energies)))
-    pairs, _ = sweep(chambers.count_at_corners, model, Matrices(p, q, corner, np.zeros((len(p), 1))), everywhere)
+    at_corners = Matrices(p, q, corner, np.zeros((len(p), 1)))
+    pairs, _ = sweep(chambers.count_at_corners, model, at_corners, np.repeat(energies, 2, axis=0))
     one, other = pairs[::2], pairs[1::2]
     counts = one * np.array([[len(k1) * len(k2)] for k1, k2 in grids])
     # What is left lies in a band. Fluxes with similarly many such energies go together; few sizes, few programs.
     inside = [np.flatnonzero(row) for row in one != other]
-    sizes = np.array([0, 16, 64, 256, 1024, max(1024, len(energies))])
+    sizes = np.array([0, 16, 64, 256, 1024, max(1024, energies.shape[1])])
     widths = sizes[np.searchsorted(sizes, [len(columns) for columns in inside])]
     for width in np.unique(widths[widths > 0]):
         members = np.flatnonzero(widths == width)
         columns = np.stack([np.resize(inside[number], width) for number in members])
         own = [fluxes[int(number)] for number in members], [grids[int(number)] for number in members]
         counts[members[:, None], columns] = _over_grids(
-            rings.count_rings, model, *own, energies[columns], memory_gb=memory_gb
+            rings.count_rings, model, *own, energies[members[:, None], columns], memory_gb=memory_gb
         )
     return counts
 
@@ -105,15 +106,13 @@ def _by_corners(
 def _by_rings(
     model: TightBinding, fluxes: Sequence[Flux], grids: Sequence[Grid], energies: np.ndarray, *, memory_gb: float
 ) -> np.ndarray:
-    everywhere = np.broadcast_to(energies, (len(fluxes), len(energies)))
-    return _over_grids(rings.count_rings, model, fluxes, grids, everywhere, memory_gb=memory_gb)
+    return _over_grids(rings.count_rings, model, fluxes, grids, energies, memory_gb=memory_gb)
 
 
 def _by_inertia(
     model: TightBinding, fluxes: Sequence[Flux], grids: Sequence[Grid], energies: np.ndarray, *, memory_gb: float
 ) -> np.ndarray:
-    everywhere = np.broadcast_to(energies, (len(fluxes), len(energies)))
-    return _over_grids(inertia.count_blocks, model, fluxes, grids, everywhere, memory_gb=memory_gb)
+    return _over_grids(inertia.count_blocks, model, fluxes, grids, energies, memory_gb=memory_gb)
 
 
 def _by_diagonalizing(
@@ -121,7 +120,8 @@ def _by_diagonalizing(
 ) -> np.ndarray:
     momenta = [np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 2) for grid in grids]
     spectra = energies_at(model, fluxes, momenta, memory_gb=memory_gb)
-    return np.array([np.searchsorted(np.sort(levels, axis=None), energies) for levels in spectra])
+    pairs = zip(spectra, energies, strict=True)
+    return np.array([np.searchsorted(np.sort(levels, axis=None), own) for levels, own in pairs])
 
 
 def _over_grids(

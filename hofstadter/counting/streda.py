@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hofstadter.counting.elements import reach
+from hofstadter.counting.elements import LARGEST_CELL, reach
 from hofstadter.counting.inertia import count_below
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.models.tight_binding import TightBinding
@@ -22,8 +22,6 @@ from hofstadter.models.tight_binding import TightBinding
 # slope: in a fan of Landau levels at small flux the edges move faster.
 EDGE_MOTION = 0.5
 CLOSER = 2
-# Gaps that ask for larger magnetic cells than this are left to the Berry flux; p q still fits 32-bit integers.
-MAX_DENOMINATOR = 20_000
 
 
 def chern_by_streda(
@@ -55,7 +53,7 @@ def chern_by_streda(
         wanted = [
             (i, int(gap), max(2 * reach(model) + 1, int(np.ceil(denominators[i][gap]))))
             for i, rows in enumerate(results)
-            for gap in np.flatnonzero(np.isnan(rows) & (denominators[i] < MAX_DENOMINATOR))
+            for gap in np.flatnonzero(np.isnan(rows) & (denominators[i] < LARGEST_CELL))
         ]
         if not wanted:
             return results

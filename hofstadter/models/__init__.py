@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hofstadter.models.continuum import Continuum, continuum, time_reversed
+from hofstadter.models.continuum import Continuum, continuum
 from hofstadter.models.electron_gas import dirac_superlattice, electron_gas
 from hofstadter.models.precision import cast
 from hofstadter.models.square import (
@@ -15,6 +15,7 @@ from hofstadter.models.square import (
     square,
 )
 from hofstadter.models.tight_binding import TightBinding, tight_binding
+from hofstadter.models.time_reversal import time_reversed
 from hofstadter.models.triangular import (
     dice,
     edge_centered_honeycomb,

@@ -155,8 +155,8 @@ def continuum(
     )
 
 
-def time_reversed(model: Continuum) -> Continuum:
-    """The spinless time-reversed model, the other valley: at (φ, k) it has the spectrum of `model` at (−φ, −k)."""
+def reversed_continuum(model: Continuum) -> Continuum:
+    """The time-reversed partner of a continuum model; see `time_reversed`."""
     signs = jnp.asarray([(-1) ** (i + j) for _, _, i, j in model.terms], model.kinetic.dtype)
     return dataclasses.replace(
         model,
@@ -173,7 +173,7 @@ def in_valley(model: Continuum, valley: int) -> Continuum:
     """The model for valley +1, its time-reversed partner for −1."""
     if valley not in (1, -1):
         raise fail("valley", "+1 or −1", repr(valley))
-    return model if valley == 1 else time_reversed(model)
+    return model if valley == 1 else reversed_continuum(model)
 
 
 def star(vectors: Any, rings: int = 1) -> tuple[tuple[int, int], ...]:

@@ -55,8 +55,13 @@ def test_all_ways_agree(way, monkeypatch):
     grids = [(np.array([0.05, 0.2, 0.7]), np.array([0.1, 0.33]))] * 3
     energies = np.linspace(-3.9, 3.9, 40) + 1e-3
     by_corners = states.count_states(model, fluxes, grids, energies)
+    own = np.stack([energies, energies + 0.02, energies[::-1]])
+    by_own = states.count_states(model, fluxes, grids, own)
+    np.testing.assert_array_equal(by_own[0], by_corners[0])
+    np.testing.assert_array_equal(by_own[2], by_corners[2, ::-1])
     monkeypatch.setattr(states, "_way", lambda *_: way)
     np.testing.assert_array_equal(states.count_states(model, fluxes, grids, energies), by_corners)
+    np.testing.assert_array_equal(states.count_states(model, fluxes, grids, own), by_own)
 
 
 def way_of(model, q, energies=500):
