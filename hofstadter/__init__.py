@@ -3,11 +3,10 @@
 from hofstadter import models, plots
 from hofstadter.eigensolver.low_field import states_below, strip_problem
 from hofstadter.eigensolver.spectrum import Spectrum, solve
-from hofstadter.eigensolver.window import SpectrumWindow, solve_window
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.fits.fit import Fit, fit, predict_observations
 from hofstadter.fits.observations import GapSize, LevelEnergy
-from hofstadter.flux import Flux, farey, fluxes_near
+from hofstadter.flux import Flux, farey
 from hofstadter.geometry.metric import (
     ZoneAverage,
     berry_curvature,
@@ -31,11 +30,8 @@ from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.chern_table import chern_table
 from hofstadter.tasks.density import integrated_density
 from hofstadter.tasks.fit import fit_dataset
-from hofstadter.tasks.gap_lines import compare_lines, gap_lines
 from hofstadter.tasks.geometry_map import geometry_map
-from hofstadter.tasks.landau_fan import landau_fan
 from hofstadter.tasks.wannier_flow import wannier_flow
-from hofstadter.thermodynamics.flavors import Flavor, spin_flavors
 from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_conductivity
 from hofstadter.thermodynamics.magnetization import OrbitalMagnetization, orbital_magnetization
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
@@ -53,7 +49,6 @@ __all__ = [
     "ChernNumber",
     "DifferentiatedChern",
     "Fit",
-    "Flavor",
     "Flux",
     "GapSize",
     "HallConductivity",
@@ -68,7 +63,6 @@ __all__ = [
     "PrecisionWarning",
     "RunFileError",
     "Spectrum",
-    "SpectrumWindow",
     "Status",
     "StoreError",
     "StripProblem",
@@ -86,18 +80,14 @@ __all__ = [
     "chern_numbers",
     "chern_on_mesh",
     "chern_table",
-    "compare_lines",
     "differentiated_chern",
     "farey",
     "fit",
     "fit_dataset",
-    "fluxes_near",
-    "gap_lines",
     "gaps",
     "geometry_map",
     "hall_conductivity",
     "integrated_density",
-    "landau_fan",
     "local_chern_marker",
     "mesh",
     "minimal_metric",
@@ -111,8 +101,6 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
-    "solve_window",
-    "spin_flavors",
     "states_below",
     "strip_problem",
     "sweep",

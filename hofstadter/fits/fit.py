@@ -68,7 +68,7 @@ class Fit:
 
 def fit(
     build: Callable[..., Model],
-    start: Mapping[str, float],
+    start: Mapping[str, float | int],
     observations: Sequence[Observation],
     *,
     method: Method = "gauss_newton",
@@ -169,7 +169,7 @@ def predict_observations(
 
 
 def _parameters(
-    build: Callable[..., Model], start: Mapping[str, float], energy_offset: bool, energy_scale: bool
+    build: Callable[..., Model], start: Mapping[str, float | int], energy_offset: bool, energy_scale: bool
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Names and start values of all parameters, checked."""
     try:

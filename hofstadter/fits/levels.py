@@ -36,7 +36,7 @@ class EdgeStack(eqx.Module):
         flux: Continuum models only: the flux that all edges share.
     """
 
-    index: Int[np.ndarray, " edge"]
+    index: Int[Array, " edge"]
     p: Int[Array, " edge"]
     q: Int[Array, " edge"]
     band: Int[Array, " edge"]
@@ -112,7 +112,7 @@ def stack_edges(edges: Sequence[Edge], momenta: Sequence[np.ndarray], sizes: Map
         rows = [np.concatenate([momenta[i], np.repeat(momenta[i][-1:], slots - len(momenta[i]), 0)]) for i in index]
         stacks.append(
             EdgeStack(
-                index=np.array(index),
+                index=jnp.asarray(index),
                 p=jnp.asarray([edges[i].flux.p for i in index]),
                 q=jnp.asarray([edges[i].flux.q for i in index]),
                 band=jnp.asarray([edges[i].band for i in index]),

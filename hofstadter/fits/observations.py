@@ -29,10 +29,10 @@ class GapSize:
     """
 
     flux: FluxLike
-    s: float
-    t: float
-    size: float
-    error: float
+    s: float | int
+    t: float | int
+    size: float | int
+    error: float | int
 
     def __post_init__(self):
         """Check the numbers."""
@@ -60,8 +60,8 @@ class LevelEnergy:
     flux: FluxLike
     band: int
     side: Literal["lower", "upper"]
-    energy: float
-    error: float
+    energy: float | int
+    error: float | int
 
     def __post_init__(self):
         """Check the numbers."""
@@ -117,33 +117,32 @@ class ObservationTable:
         return list(dict.fromkeys(edge.flux for edge in self.edges))
 
 
-def tabulate(model: Model, observations: Sequence[Observation]) -> ObservationTable:
+def tabulate(model: Model, observations: Sequence[Observation], name: str = "observations") -> ObservationTable:
     """Turn observations into band edges.
 
     Args:
         model: Any model of the fit: it says how many bands there are, and where they are counted from.
         observations: Gap sizes and level energies, in any order.
+        name: What the caller calls them.
 
     Raises:
         ValueError: If there are no observations, or the model has no such gap or band.
         TypeError: If an entry is no observation.
     """
     if not observations:
-        raise fail("observations", "a list with at least one gap size or level energy", "empty")
+        raise fail(name, "a list with at least one gap size or level energy", "empty")
     edges: dict[Edge, int] = {}
     rows: list[dict[Edge, int]] = []
     for number, entry in enumerate(observations):
         if isinstance(entry, GapSize):
-            above = _bands_below(model, entry, f"observations[{number}]")
+            above = _bands_below(model, entry, f"{name}[{number}]")
             rows.append({Edge(Flux.of(entry.flux), above, -1): 1, Edge(Flux.of(entry.flux), above - 1, 1): -1})
         elif isinstance(entry, LevelEnergy):
             flux = Flux.of(entry.flux)
-            _check_band(model, flux, entry.band, f"observations[{number}]", "about a band of the model", entry.band)
+            _check_band(model, flux, entry.band, f"{name}[{number}]", "about a band of the model", entry.band)
             rows.append({Edge(flux, entry.band, 1 if entry.side == "upper" else -1): 1})
         else:
-            raise TypeError(
-                f"Argument `observations[{number}]` must be a `GapSize` or a `LevelEnergy`, but is {entry!r}."
-            )
+            raise TypeError(f"Argument `{name}[{number}]` must be a `GapSize` or a `LevelEnergy`, but is {entry!r}.")
         for edge in rows[-1]:
             edges.setdefault(edge, len(edges))
     weights = np.zeros((len(rows), len(edges)))
@@ -195,6 +194,6 @@ def _name(entry: Observation) -> str:
     return f"{entry.side} edge of band {entry.band} at flux {entry.flux}"
 
 
-def _check_positive(name: str, value: float) -> None:
+def _check_positive(name: str, value: float | int) -> None:
     if not (math.isfinite(value) and value > 0):
         raise fail(name, "positive and finite", value)

@@ -57,13 +57,15 @@ class Residuals(eqx.Module):
 
     def __call__(self, variables: Float[Array, " parameter"], _: None = None) -> Float[Array, " observation"]:
         """The residuals; the second argument is not used."""
-        values = dict(zip(self.names, self.center + self.unit * variables, strict=True))
-        predicted = with_nuisances(values, self.weights @ self.edges(variables), self.is_level)
-        return (predicted - self.measured) / self.error
+        values = self.values(variables)
+        return self.deviations(values, self.edges(values))
 
-    def edges(self, variables: Float[Array, " parameter"]) -> Float[Array, " edge"]:
+    def values(self, variables: Float[Array, " parameter"]) -> dict[str, Any]:
+        """The parameters by name."""
+        return dict(zip(self.names, self.center + self.unit * variables, strict=True))
+
+    def edges(self, values: Mapping[str, Any]) -> Float[Array, " edge"]:
         """Energies of the edges."""
-        values = dict(zip(self.names, self.center + self.unit * variables, strict=True))
         model = build_model(self.build, values, self.bands)
         energies = jnp.zeros(self.weights.shape[1])
         for stack in self.stacks:
@@ -72,6 +74,10 @@ class Residuals(eqx.Module):
             stack = dataclasses.replace(stack, momenta=stack.momenta + after)
             energies = energies.at[stack.index].set(stack.energies(model))
         return energies
+
+    def deviations(self, values: Mapping[str, Any], edges: Float[Array, " edge"]) -> Float[Array, " observation"]:
+        """(predicted − measured)/error for given energies of the edges."""
+        return (with_nuisances(values, self.weights @ edges, self.is_level) - self.measured) / self.error
 
 
 def with_nuisances(values: Mapping[str, Any], model_values: Any, is_level: Any) -> Any:
@@ -118,8 +124,7 @@ class EdgeSearch:
         extrema = find_extrema(model, self.table.edges, problems, accuracy, self.memory_gb)
         known = np.full(len(self.momenta), np.nan)
         if self.momenta[0].size:
-            with single_threaded_blas():
-                known = np.asarray(_edges(self.residuals(values)))
+            known = self._linearized(values)[0]
         for number, edge in enumerate(self.table.edges):
             if not edge.side * (extrema.energies[number] - known[number]) <= 2 * accuracy:
                 momenta = np.concatenate([self.momenta[number], extrema.momenta[number : number + 1]])
@@ -144,9 +149,12 @@ class EdgeSearch:
 
     def linearized(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals and their derivatives (observation, parameter)."""
+        return self._linearized(values)[1:]
+
+    def _linearized(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with single_threaded_blas():
-            residuals, jacobian = jax.block_until_ready(_linearized(self.residuals(values)))
-        return np.asarray(residuals), np.asarray(jacobian)
+            edges, residuals, jacobian = jax.block_until_ready(_linearized(self.residuals(values)))
+        return np.asarray(edges), np.asarray(residuals), np.asarray(jacobian)
 
     def _problem(self, model: Continuum, flux: Flux) -> AbstractTruncatedProblem:
         """The model at a flux, in the basis of the last search if that is still large enough."""
@@ -160,11 +168,14 @@ class EdgeSearch:
 
 
 @eqx.filter_jit
-def _edges(residuals: Residuals) -> Float[Array, " edge"]:
-    return residuals.edges(jnp.zeros_like(residuals.center))
+def _linearized(residuals: Residuals) -> tuple[Array, Array, Array]:
+    """Energies of the edges, the residuals, and the derivatives of these, from one evaluation."""
 
+    def function(variables):
+        values = residuals.values(variables)
+        edges = residuals.edges(values)
+        deviations = residuals.deviations(values, edges)
+        return deviations, (edges, deviations)
 
-@eqx.filter_jit
-def _linearized(residuals: Residuals) -> tuple[Float[Array, " observation"], Float[Array, "observation parameter"]]:
-    zero = jnp.zeros_like(residuals.center)
-    return residuals(zero), jax.jacfwd(residuals)(zero)
+    jacobian, (edges, deviations) = jax.jacfwd(function, has_aux=True)(jnp.zeros_like(residuals.center))
+    return edges, deviations, jacobian

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import pydantic
 
 from hofstadter.errors import RunFileError
-from hofstadter.io.model_section import build_model, model_schemas
+from hofstadter.io.model_section import SectionBuilder, build_model, model_schemas
 from hofstadter.models import Model
+from hofstadter.tasks._rebuilt import RebuildsModel
 from hofstadter.tasks._task import Section, Task
 from hofstadter.tasks.registry import TASKS
 
@@ -96,7 +97,10 @@ class RunFile:
         sections = self.sections_at(index)
         model = model_schemas()[sections["model"]["name"]].model_validate(sections["model"])
         del sections["task"]["name"]
-        return build_model(model), self.task.parameters.model_validate(sections["task"])
+        parameters = self.task.parameters.model_validate(sections["task"])
+        if isinstance(parameters, RebuildsModel):
+            parameters = parameters.with_builder(SectionBuilder(model))
+        return build_model(model), parameters
 
 
 def split_target(target: str) -> tuple[str, tuple[str | int, ...]]:

@@ -1,13 +1,16 @@
 """The model section of a run file: a schema per preset, made from its signature, and two for models written out."""
 
+import dataclasses
 import functools
 import inspect
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import pydantic
 
+from hofstadter._checks import fail
 from hofstadter.models import CONTINUUM_PRESETS, PRESETS, Model, continuum, tight_binding
 from hofstadter.models.continuum import Reference
 from hofstadter.models.tight_binding import Number
@@ -114,6 +117,57 @@ def build_model(section: Section) -> Model:
     if isinstance(section, CustomContinuum):
         return continuum(name=values.pop("label"), **values)
     return PRESETS[name](**values)
+
+
+@dataclasses.dataclass(frozen=True)
+class SectionBuilder:
+    """Makes the model of a valid section, also with other values of some of its numbers.
+
+    Attributes:
+        section: The section. Its numbers are named by their keys, those of lists as in "hoppings.2.0".
+    """
+
+    section: Section
+
+    def start(self, names: Sequence[str]) -> dict[str, float]:
+        """The numbers of the section with these names.
+
+        Raises:
+            ValueError: If there is no such entry, or it is no real number.
+        """
+        found: dict[str, float] = {}
+        for name in names:
+            value: Any = self.section
+            try:
+                for part in _path(name):
+                    value = getattr(value, part) if isinstance(part, str) else value[part]
+            except (LookupError, AttributeError, TypeError):
+                known = ", ".join(key for key in type(self.section).model_fields if key != "name")
+                raise fail("parameters", f"made of entries of the model section ({known})", f"with {name}") from None
+            if isinstance(value, bool) or not isinstance(value, float):
+                raise fail("parameters", "made of real numbers of the model section", f"with {name} = {value!r}")
+            found[name] = value
+        return found
+
+    def __call__(self, **values: Any) -> Model:
+        """The model with these values, which may be traced."""
+        section = self.section
+        for name, value in values.items():
+            key, *path = _path(name)
+            section = section.model_copy(update={str(key): _replaced(getattr(section, str(key)), path, value)})
+        return build_model(section)
+
+
+def _path(name: str) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in name.split(".")]
+
+
+def _replaced(old: Any, path: list[str | int], value: Any) -> Any:
+    """A copy of nested lists and tuples with another value at one place."""
+    if not path:
+        return value
+    place = int(path[0])
+    return type(old)([*old[:place], _replaced(old[place], path[1:], value), *old[place + 1 :]])
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from hofstadter.plots.bands import band_surface, bands
 from hofstadter.plots.butterfly import butterfly
+from hofstadter.plots.fit import fit
 from hofstadter.plots.geometry import berry_curvature, quantum_metric
 from hofstadter.plots.wannier import wannier_diagram
 from hofstadter.plots.wannier_flow import wannier_flow
@@ -11,6 +12,7 @@ __all__ = [
     "bands",
     "berry_curvature",
     "butterfly",
+    "fit",
     "quantum_metric",
     "wannier_diagram",
     "wannier_flow",

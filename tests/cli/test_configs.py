@@ -72,6 +72,9 @@ def test_config_runs(path, tmp_path, cache):
     elif "chern" in dataset:
         assert (dataset["chern"].fillna(0) % 1 < 1e-9).all()
         assert np.isfinite(dataset["chern"]).any()
+    elif "residual" in dataset:
+        assert (dataset["status"] == 0).all()
+        assert (np.abs(dataset["residual"]) < 4).all()
     else:
         lowest = dataset["band_lower"].isel(band=0)
         assert np.isfinite(lowest).all()

@@ -4,7 +4,8 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.registry.bands import BANDS
 from hofstadter.tasks.registry.butterfly import BUTTERFLY
 from hofstadter.tasks.registry.chern import CHERN
+from hofstadter.tasks.registry.fit import FIT
 from hofstadter.tasks.registry.geometry import GEOMETRY
 from hofstadter.tasks.registry.wilson import WILSON
 
-TASKS: dict[str, Task] = {task.name: task for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY)}
+TASKS: dict[str, Task] = {task.name: task for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, FIT)}
