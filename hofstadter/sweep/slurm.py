@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import shutil
 import tempfile
 import time
@@ -89,8 +90,14 @@ class SlurmExecutor:
             try:
                 return job.result()
             except self._errors.FailedJobError as error:  # the call itself raised an exception
-                raise RuntimeError(str(error).strip().rpartition("\n")[2]) from None
+                raise RuntimeError(_last_line_of_trace(str(error))) from None
             except self._errors.UncompletedJobError as error:
                 message = str(error).strip().partition("\n")[0]
                 log.warning("Job %s died (try %d of %d): %s", job.job_id, number, TRIES, message)
         raise WorkerDied(f"The job that computed it died {TRIES} times: {message}")
+
+
+def _last_line_of_trace(message: str) -> str:
+    """The line of submitit's message that names the exception; its trace stands between two rules."""
+    parts = re.split(r"^-{10,}$", message, flags=re.MULTILINE)
+    return (parts[1] if len(parts) > 2 else message).strip().rpartition("\n")[2]

@@ -27,7 +27,7 @@ def direct(run_file: RunFile) -> list[xr.Dataset]:
     results = []
     for index in np.ndindex(run_file.sweep_shape):
         model, parameters = run_file.at(index)
-        points = run_file.task.points(parameters)
+        points = run_file.task.points(model, parameters)
         results.append(toy_task.compute(model, parameters, points, memory_gb=1.0, progress=None))
     return results
 

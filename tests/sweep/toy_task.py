@@ -2,8 +2,8 @@
 
 Environment variables drive it, also from another process: TOY_LOG is a file that gets a line "p/q strength"
 per computed flux; TOY_SECONDS the time per flux; TOY_FAIL a denominator that raises an exception; TOY_UNIT
-the largest unit; TOY_FILE_LIMIT a size in bytes that no file may exceed after the first unit; TOY_OFF leaves the
-real butterfly in its place.
+the largest unit; TOY_FILE_LIMIT a size in bytes that no file may exceed after the first unit, or after TOY_LIMIT_AFTER
+units; TOY_OFF leaves the real butterfly in its place.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ computed_units = 0
 def compute(model, parameters, points, *, memory_gb, progress):
     global computed_units
     computed_units += 1
-    if computed_units == 2 and "TOY_FILE_LIMIT" in os.environ:
+    if computed_units > int(os.environ.get("TOY_LIMIT_AFTER", "1")) and "TOY_FILE_LIMIT" in os.environ:
         limit = int(os.environ["TOY_FILE_LIMIT"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     bands = max(flux.q for flux in points) * model.orbitals
@@ -84,12 +84,12 @@ def install() -> None:
     plan.LARGEST_UNIT = int(os.environ.get("TOY_UNIT", "4"))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command line with the toy in the place of the butterfly."""
     from hofstadter.cli.main import main as command_line
 
     install()
-    command_line()
+    command_line(arguments)
 
 
 if __name__ == "__main__":
