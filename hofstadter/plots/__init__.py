@@ -2,8 +2,10 @@
 
 from hofstadter.plots.bands import band_surface, bands
 from hofstadter.plots.butterfly import butterfly
+from hofstadter.plots.fan import density_of_states, gap_map, hall_fan, landau_fan, magnetization
 from hofstadter.plots.fit import fit
 from hofstadter.plots.geometry import berry_curvature, quantum_metric
+from hofstadter.plots.html import save_html
 from hofstadter.plots.wannier import wannier_diagram
 from hofstadter.plots.wannier_flow import wannier_flow
 
@@ -12,8 +14,14 @@ __all__ = [
     "bands",
     "berry_curvature",
     "butterfly",
+    "density_of_states",
     "fit",
+    "gap_map",
+    "hall_fan",
+    "landau_fan",
+    "magnetization",
     "quantum_metric",
+    "save_html",
     "wannier_diagram",
     "wannier_flow",
 ]
