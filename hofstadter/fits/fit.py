@@ -24,6 +24,7 @@ MAX_ROUNDS = 25
 SETTLED = 1e-4
 # A gap counts as closed up to this part of its error, which is hundred times what its edges are searched to.
 CLOSED = 1e-5
+_DOUBLE = 'Call jax.config.update("jax_enable_x64", True) first.'
 # Second derivatives are differences over this part of the standard errors.
 DIFFERENCE = 0.1
 
@@ -113,7 +114,8 @@ def fit(
         Parameters, covariance, residuals and statuses.
 
     Raises:
-        ValueError: If there are fewer observations than parameters, an unknown parameter, a gap that is not among the
+        ValueError: If the model is in single precision, there are fewer observations than parameters, an unknown
+            parameter, a gap that is not among the
             model's bands, or one that is closed at the start so that its size has no derivative.
         ImportError: If optimistix or optax (extra `fit`) is not installed.
         hofstadter.CalculationError: With `throw`, if the status is not OK.
@@ -137,6 +139,8 @@ def fit(
     model = build(**{name: float(start[name]) for name in start})
     if not isinstance(model, TightBinding | Continuum):
         raise TypeError(f"Argument `build` must return a model, but returned {model!r}.")
+    if model.vectors.dtype.itemsize < 8:
+        raise fail("build", "a function that returns models in double precision", "one for single", _DOUBLE)
     table = tabulate(model, observations)
     if len(table.measured) < len(names):
         raise fail("observations", f"at least as many as parameters ({', '.join(names)})", len(table.measured))

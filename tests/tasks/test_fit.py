@@ -8,6 +8,7 @@ import pytest
 import hofstadter as hof
 from hofstadter.errors import Status
 from hofstadter.io.config import parse_run_file
+from hofstadter.sweep.plan import make_plan
 from hofstadter.tasks.registry import TASKS
 from hofstadter.tasks.registry import fit as registry
 
@@ -21,7 +22,7 @@ task:
   gaps:
     - {flux: 1/3, s: 1, t: 0, size: 0.63, error: 0.01}
     - {flux: 1/3, s: 0, t: 1, size: 1.13, error: 0.01}
-  levels:
+  level_energies:
     - {flux: 1/3, band: 0, side: lower, energy: -3.1, error: 0.1}
 output: {store: STORE}
 """
@@ -35,7 +36,7 @@ model:
     - [-1, 0, 0, [1, 0]]
     - ["-0.5 - 0.25j", 0, 0, [0, 1]]
     - [0.3, 0, 0, [0, 0]]
-task: {name: fit, parameters: [hoppings.0.0], levels: [{flux: 0, band: 0, side: upper, energy: 2, error: 0.1}]}
+task: {name: fit, parameters: [hoppings.0.0], level_energies: [{flux: 0, band: 0, side: upper, energy: 2, error: 0.1}]}
 output: {store: STORE}
 """
 
@@ -49,7 +50,7 @@ def parse(tmp_path):
 def result():
     """A fit that was not made, with numbers that can be told apart."""
     covariance = np.array([[4e-4, 1e-5], [1e-5, 9e-4]])
-    return hof.fits.fit.Fit(
+    return hof.Fit(
         values={"t2": 0.1, "mass": 0.3},
         standard_errors={"t2": 0.02, "mass": 0.03},
         covariance=covariance,
@@ -95,7 +96,7 @@ def test_a_run_file_is_the_call(parse, monkeypatch, result):
     monkeypatch.setattr(registry, "fit", fake)
     run_file = parse(FILE.replace("parameters: [t2, mass]", "parameters: [t2, mass]\n  energy_scale: true"))
     model, parameters = run_file.at()
-    points = run_file.task.points(parameters)
+    points = run_file.task.points(model, parameters)
     assert points == [hof.Flux(1, 3)]
     assert run_file.task.sizes(model, parameters, points) == {"observation": 3, "parameter": 3, "with_parameter": 3}
     done = []
@@ -110,7 +111,7 @@ def test_a_run_file_is_the_call(parse, monkeypatch, result):
     rebuilt, expected = build(t2=0.1, mass=0.3), models.honeycomb(t2=0.1, mass=0.3)
     np.testing.assert_array_equal(rebuilt.amplitudes, expected.amplitudes)
     np.testing.assert_array_equal(rebuilt.onsite, expected.onsite)
-
+    # What a fit without an end found is not stored as if it were a result.
     for status in (Status.FIT_NOT_CONVERGED, Status.NOT_FINITE):
         result = dataclasses.replace(result, status=status)
         with pytest.raises(hof.CalculationError, match=r"t2 = 0\.1, mass = 0\.3: "):
@@ -148,6 +149,26 @@ def test_mistakes_have_their_line(parse, text, change, line, message):
     assert str(caught.value).startswith(f"f.yaml:{line}: ")
 
 
+def test_a_continuum_model_is_planned(parse):
+    """`levels`, which other tasks have, means Landau levels to what plans a run."""
+    text = FILE[: FILE.index("  gaps:")].replace("[t2, mass]", "[theta_deg]") + FILE[FILE.index("  level_energies:") :]
+    text = text.replace("{name: honeycomb, t: 1.0, t2: 0.05, mass: 0.2}", "{name: bistritzer_macdonald}")
+    run_file = parse(text.replace("band: 0", "band: -1"))
+    assert make_plan(run_file).layout.sizes["observation"] == 1
+    _, parameters = run_file.at()
+    assert parameters.builder.start(parameters.parameters) == {"theta_deg": 1.05}
+    with pytest.raises(hof.RunFileError, match="real numbers of the model section, but is with valley = 1"):
+        parse(text.replace("theta_deg", "valley"))
+
+
+def test_single_precision_is_refused(parse):
+    model, parameters = parse(FILE).at()
+    with pytest.raises(ValueError, match="`precision` must be double for a fit, but is single"):
+        TASKS["fit"].compute(models.cast(model, "single"), parameters, [], memory_gb=1.0, progress=None)
+    with pytest.raises(ValueError, match="jax_enable_x64"):
+        hof.fit(lambda t: models.cast(models.square(t), "single"), {"t": 1.0}, [hof.GapSize("1/3", 0, 1, 1.0, 0.1)])
+
+
 @pytest.mark.slow
 def test_a_sweep_of_a_fixed_parameter(parse):
     """Every point of the sweep starts from its own model."""
@@ -156,7 +177,7 @@ def test_a_sweep_of_a_fixed_parameter(parse):
     found = []
     for index in range(2):
         model, parameters = run_file.at((index,))
-        points = run_file.task.points(parameters)
+        points = run_file.task.points(model, parameters)
         data = run_file.task.compute(model, parameters, points, memory_gb=1.0, progress=None)
         found.append(float(data.fitted_t2))
         assert data.status == Status.OK

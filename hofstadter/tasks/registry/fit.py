@@ -1,7 +1,7 @@
 """The task `fit` of run files."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 import xarray as xr
@@ -12,7 +12,7 @@ from hofstadter.fits.fit import fit
 from hofstadter.fits.minimize import Method, load_packages
 from hofstadter.fits.observations import GapSize, LevelEnergy, Observation, tabulate
 from hofstadter.flux import Flux
-from hofstadter.models import Model, cast
+from hofstadter.models import Model
 from hofstadter.tasks._rebuilt import RebuildsModel
 from hofstadter.tasks._task import FluxText, Section, Task
 from hofstadter.tasks.fit import fit_dataset
@@ -29,6 +29,10 @@ class GapEntry(Section):
     size: Positive = pydantic.Field(description="The measured size.")
     error: Positive = pydantic.Field(description="Its standard error.")
 
+    def observation(self) -> GapSize:
+        """What a fit takes."""
+        return GapSize(self.flux, self.s, self.t, self.size, self.error)
+
 
 class LevelEntry(Section):
     """A measured energy of a band edge."""
@@ -39,6 +43,10 @@ class LevelEntry(Section):
     energy: float = pydantic.Field(description="The measured energy.")
     error: Positive = pydantic.Field(description="Its standard error.")
 
+    def observation(self) -> LevelEnergy:
+        """What a fit takes."""
+        return LevelEnergy(self.flux, self.band, self.side, self.energy, self.error)
+
 
 class FitParameters(RebuildsModel):
     """Numbers of the model from measured gap sizes and level energies; the model section holds where they start."""
@@ -47,7 +55,7 @@ class FitParameters(RebuildsModel):
         description="Entries of the model section that are free, such as [t2, mass] or hoppings.2.0."
     )
     gaps: list[GapEntry] = pydantic.Field([], description="Entries {flux: 1/20, s: 0, t: 1, size: 0.5, error: 0.01}.")
-    levels: list[LevelEntry] = pydantic.Field(
+    level_energies: list[LevelEntry] = pydantic.Field(
         [], description="Entries {flux: 1/20, band: 0, side: lower, energy: -2.5, error: 0.01}."
     )
     method: Method = pydantic.Field("gauss_newton", description="How the sum of squares is minimized.")
@@ -68,8 +76,8 @@ class FitParameters(RebuildsModel):
         twice = sorted({name for name in self.parameters if self.parameters.count(name) > 1})
         if twice:
             raise ValueError(f"`parameters` must not repeat itself, but {', '.join(twice)} is there twice.")
-        if not self.gaps and not self.levels:
-            raise ValueError("Give `gaps` or `levels` that were measured.")
+        if not self.gaps and not self.level_energies:
+            raise ValueError("Give `gaps` or `level_energies` that were measured.")
         return self
 
     def names(self) -> list[str]:
@@ -77,25 +85,17 @@ class FitParameters(RebuildsModel):
         nuisances = {"energy_offset": self.energy_offset, "energy_scale": self.energy_scale}
         return [*self.parameters, *(name for name, free in nuisances.items() if free)]
 
-    def gap_sizes(self) -> list[GapSize]:
-        """The measured gaps."""
-        return [GapSize(entry.flux, entry.s, entry.t, entry.size, entry.error) for entry in self.gaps]
-
-    def level_energies(self) -> list[LevelEnergy]:
-        """The measured levels."""
-        return [LevelEnergy(entry.flux, entry.band, entry.side, entry.energy, entry.error) for entry in self.levels]
-
     def observations(self) -> list[Observation]:
         """What was measured, gaps first."""
-        return [*self.gap_sizes(), *self.level_energies()]
+        return [*(entry.observation() for entry in self.gaps), *(entry.observation() for entry in self.level_energies)]
 
 
 def _sizes(model: Model, parameters: FitParameters, points: Sequence[Flux]) -> dict[str, int]:
     """Sizes of the dataset; refuses what the fit would refuse."""
     parameters.builder.start(parameters.parameters)
-    for name, entries in (("gaps", parameters.gap_sizes()), ("levels", parameters.level_energies())):
-        if entries:
-            tabulate(model, entries, name)
+    for name in ("gaps", "level_energies"):
+        if entries := getattr(parameters, name):
+            tabulate(model, [entry.observation() for entry in entries], name)
     names, count = parameters.names(), len(parameters.observations())
     if count < len(names):
         raise fail("parameters", f"at most as many as the {count} observations", ", ".join(names))
@@ -114,14 +114,11 @@ def _compute(
     memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> xr.Dataset:
-    single = model.vectors.dtype.itemsize == 4
-
-    def build(**values: Any) -> Model:
-        return cast(parameters.builder(**values), "single" if single else "double")
-
+    if model.vectors.dtype.itemsize < 8:
+        raise fail("precision", "double for a fit", "single")
     observations = parameters.observations()
     result = fit(
-        build,
+        parameters.builder,
         parameters.builder.start(parameters.parameters),
         observations,
         method=parameters.method,
@@ -144,7 +141,9 @@ FIT = Task(
     summary="Numbers of a model from measured gap sizes and level energies, with their uncertainties.",
     parameters=FitParameters,
     # The task is one point, whose flux stands for all that were measured.
-    points=lambda parameters: [max((entry.flux for entry in parameters.observations()), key=lambda flux: flux.q)],
+    points=lambda model, parameters: [
+        max((entry.flux for entry in parameters.observations()), key=lambda flux: flux.q)
+    ],
     sizes=_sizes,
     compute=_compute,
     # Two edges per gap, meshes of some 150 momenta, a few searches for the momenta and as many steps.
