@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jax.typing import ArrayLike
 
 from hofstadter._checks import as_integer, fail
 from hofstadter.errors import StoreError
@@ -27,6 +26,9 @@ from hofstadter.sweep.fill import Summary, Sweep, fill
 from hofstadter.sweep.function_work import FunctionWork, function_identity
 from hofstadter.sweep.run import run
 
+Values = Sequence[float | int] | np.ndarray | jax.Array
+"""Values of a parameter."""
+
 # Points of one unit where a compiled program does many at a time: a killed run loses a unit.
 LARGEST_UNIT = 1024
 MOST_POINTS = 10**7
@@ -36,7 +38,7 @@ RESERVED = frozenset({"unit", "point_status", "status"})
 
 def sweep(
     function: Callable[..., Any] | Mapping[str, Any],
-    grid: Mapping[str, ArrayLike],
+    grid: Mapping[str, Values],
     *,
     store: str | Path | None = None,
     executor: str | Executor = "serial",
@@ -123,7 +125,7 @@ def _executor(executor: str | Executor, workers: int | None, path: Path) -> Iter
 
 
 def _sweep_sections(
-    sections: Mapping[str, Any], grid: Mapping[str, ArrayLike], path: Path, executor: Executor, options: dict[str, Any]
+    sections: Mapping[str, Any], grid: Mapping[str, Values], path: Path, executor: Executor, options: dict[str, Any]
 ) -> Summary:
     """Sweep the task of a run file, given as its sections."""
     swept = {target: np.asarray(values).tolist() for target, values in grid.items()}
@@ -168,7 +170,7 @@ def _sweep_function(
         raise StoreError(f"The store {path} cannot be written: {error.strerror or error}.") from error
 
 
-def _axes(grid: Mapping[str, ArrayLike]) -> list[SweepAxis]:
+def _axes(grid: Mapping[str, Values]) -> list[SweepAxis]:
     """The grid as axes of a store."""
     axes = []
     for name, given in grid.items():

@@ -55,13 +55,14 @@ def make_plan(run_file: RunFile) -> Plan:
     """
     model, parameters = run_file.at()
     task = run_file.task
-    points = task.points(parameters)
+    points = task.points(model, parameters)
     fluxes = tuple(sorted(points, key=lambda flux: (padded_cells(flux.q), flux.q, flux.p)))
     matrices = tuple(task.matrices(model, parameters, flux) for flux in fluxes)
     levels = getattr(parameters, "levels", None)
     model = with_bands(model, getattr(parameters, "bands_per_cell", None))
-    sizes = tuple(_size(model, flux, levels) for flux in fluxes)
-    work = tuple(_work(count, size) for count, size in zip(matrices, sizes, strict=True))
+    sizes = tuple(_size(model, flux, levels) if count else 0 for flux, count in zip(fluxes, matrices, strict=True))
+    counting = tuple(task.counting_seconds(model, parameters, flux) for flux in fluxes)
+    work = tuple(_work(*entry) + extra for *entry, extra in zip(matrices, sizes, counting, strict=True))
     layout = Layout(
         sweep=run_file.sweep,
         points=fluxes,

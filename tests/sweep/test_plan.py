@@ -21,7 +21,7 @@ def test_fluxes_of_one_program_follow_each_other(run_file):
     made = make_plan(asked)
     sizes = [padded_cells(flux.q) for flux in made.layout.points]
     assert sizes == sorted(sizes)
-    assert set(made.layout.points) == set(asked.task.points(asked.at()[1]))
+    assert set(made.layout.points) == set(asked.task.points(*asked.at()))
     starts = [unit.start for unit in made.layout.units]
     assert starts == sorted(starts)  # all points of the sweep at one size before the next size
 
