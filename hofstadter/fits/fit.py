@@ -115,8 +115,8 @@ def fit(
 
     Raises:
         ValueError: If the model is in single precision, there are fewer observations than parameters, an unknown
-            parameter, a gap that is not among the
-            model's bands, or one that is closed at the start so that its size has no derivative.
+            parameter, a gap that is not among the model's bands, or one that is just closed at the start, where its
+            size has no derivative.
         ImportError: If optimistix or optax (extra `fit`) is not installed.
         hofstadter.CalculationError: With `throw`, if the status is not OK.
 
