@@ -22,6 +22,10 @@ SECTIONS = ("model", "task", "sweep", "numerics", "output")
 # Names that stores use themselves.
 RESERVED = frozenset({"unit", "unit_status", "point_status"})
 
+# Places of a sweep, and how many values of one parameter are tried out before a run.
+MOST_PLACES = 10**6
+MOST_TRIED = 256
+
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -125,6 +129,10 @@ def _check_output(output: Output, task: Task | None, mistakes: list[Mistake]) ->
             message = f"There is no plot {plot!r} of the task {task.name}. {_nearest(plot, task.plots)}"
             mistakes.append(Mistake(("output", "plots", number), message))
     store = FilePath(output.store)
+    if ".." in store.parts or not output.store.isprintable():
+        message = f"`output.store` must be a folder without `..` in its path, but is {output.store!r}."
+        mistakes.append(Mistake(("output", "store"), message))
+        return
     folder = next(parent for parent in store.absolute().parents if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -172,6 +180,10 @@ def _read_sweep(
         name = f"{section}_{short}" if short in taken else short
         taken |= {name}
         axes.append(SweepAxis(target, name, tuple(value for _, value in good)))
+    places = math.prod(len(axis.values) for axis in axes)
+    if places > MOST_PLACES:
+        message = f"The sweep has {places} points, more than {MOST_PLACES}. Write several run files."
+        mistakes.append(Mistake(("sweep",), message))
     return tuple(axes)
 
 
@@ -184,11 +196,12 @@ def _sweep_values(where: Path, values: Any, mistakes: list[Mistake]) -> list[tup
         )
         return []
     good: list[tuple[int, float | int]] = []
+    first: dict[float | int, int] = {}
     for number, value in enumerate(values):
         message = ""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             message = f"The sweep of {name} must be over finite real numbers, but has {value!r}."
-        elif values.index(value) < number:
+        elif first.setdefault(value, number) < number:
             message = f"The sweep of {name} has {value!r} twice."
         if message:
             mistakes.append(Mistake((*where, number), message))
@@ -218,7 +231,7 @@ def _check_swept(
 
 
 def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
-    """Build the models of the sweep, one parameter at a time, and compare the shapes of their results."""
+    """Build models of the sweep, one parameter at a time, and compare the shapes of their results."""
     first = (0,) * len(run_file.sweep)
     if not run_file.sweep:
         try:
@@ -227,7 +240,8 @@ def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
             mistakes.append(Mistake(("task", *_entry(error)), f"`task`: {error}"))
     shape = None
     for place, axis in enumerate(run_file.sweep):
-        for number in range(len(axis.values)):
+        count = len(axis.values)
+        for number in sorted({tried * (count - 1) // (MOST_TRIED - 1) for tried in range(MOST_TRIED)}):
             where = ("sweep", axis.target, number)
             try:
                 here = _shape(run_file, (*first[:place], number, *first[place + 1 :]))

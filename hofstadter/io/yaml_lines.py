@@ -6,9 +6,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hofstadter.errors import RunFileError
+
+# What no run file needs, and a reader would be busy with for long.
+MOST_CHARACTERS = 10**6
+MOST_ENTRIES = 50_000
+MOST_LEVELS = 40
 
 Path = tuple[str | int, ...]
 """Where an entry is, outermost first: ("sweep", "model.t2", 0)."""
@@ -58,11 +64,16 @@ def read_yaml(text: str, name: str) -> Document:
         name: The file's name, for messages.
 
     Raises:
-        RunFileError: If the text is not YAML.
+        RunFileError: If the text is not YAML, or longer or deeper than any run file.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise as_error(
+            name, [Mistake((), f"A run file has at most {MOST_CHARACTERS} characters, this has {len(text)}.")]
+        )
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True  # found, with their lines, in `_walk`
     try:
+        _check_events(yaml, text)
         node = yaml.compose(text)
         lines: dict[Path, int] = {(): 1}
         mistakes: list[Mistake] = []
@@ -93,9 +104,22 @@ def show_path(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
+def _check_events(yaml: YAML, text: str) -> None:
+    """Refuse deep nesting before anything recursive sees it, and long lists before they are read to their end."""
+    level = 0
+    for number, event in enumerate(yaml.parse(text)):
+        if number > 2 * MOST_ENTRIES:
+            raise ValueError(f"it has more than {MOST_ENTRIES} entries")
+        level += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if level > MOST_LEVELS:
+            raise ValueError(f"it is nested more than {MOST_LEVELS} levels deep")
+
+
 def _walk(node: Node, path: Path, lines: dict[Path, int], mistakes: list[Mistake], above: frozenset[int]) -> None:
     if id(node) in above:
         raise ValueError("an alias contains itself")
+    if len(lines) > MOST_ENTRIES:
+        raise ValueError(f"it has more than {MOST_ENTRIES} entries, with what aliases repeat")
     above = above | {id(node)}
     if isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
