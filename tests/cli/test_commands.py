@@ -1,4 +1,5 @@
 import json
+import os
 
 import matplotlib.image
 import pytest
@@ -205,3 +206,66 @@ def test_ctrl_c_outside_of_computing(hofstadter, file, monkeypatch):
 
     monkeypatch.setattr("hofstadter.io.config.read_run_file", interrupted)
     assert hofstadter("check", file)[0] == 130
+
+
+def test_run_in_parts_and_merge(hofstadter, file, tmp_path):
+    for part, done in (("1/2", 11), ("2/2", 11)):
+        code, out, _ = hofstadter("run", file, "--part", part, "-q")
+        assert (code, out) == (0, "")
+        name = f"run_{part.replace('/', 'of')}.zarr"
+        assert f"{done} of 22 points are done" in hofstadter("run", file, "--part", part)[1]
+        assert (tmp_path / name).exists()
+    parts = sorted(tmp_path.glob("run_*of2.zarr"))
+    code, out, _ = hofstadter("merge", tmp_path / "run.zarr", *parts)
+    assert (code, out) == (0, f"6 of 6 units of work are done in {tmp_path / 'run.zarr'}, 0 failed.\n")
+    assert "(0 computed now)" in hofstadter("run", file)[1]
+    code, _, err = hofstadter("merge", tmp_path / "run.zarr", *parts)
+    assert (code, "is there already" in err) == (2, True)
+
+
+def test_merge_tells_about_failures(hofstadter, file, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_FAIL", "4")
+    hofstadter("run", file, "-q")
+    code, out, _ = hofstadter("merge", tmp_path / "all.zarr", tmp_path / "run.zarr")
+    assert (code, out) == (1, f"4 of 6 units of work are done in {tmp_path / 'all.zarr'}, 2 failed.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--part", "3/2"], "`--part` must be K/N with K from 1 to N, such as 2/4, but is '3/2'."),
+        (["--part", "half"], "`--part` must be K/N"),
+        (["--workers", "2"], "The executor 'serial' has no workers"),
+        (["--scheduler", "tcp://a"], "The executor 'serial' has no scheduler"),
+        (["--slurm", "fast"], "`--slurm` must be NAME=VALUE"),
+        (["--slurm", "timeout_min=5"], "The executor 'serial' has no options"),
+        (["--log", "/dev/null/log"], "The log /dev/null/log cannot be written: Not a directory."),
+    ],
+)
+def test_options_of_run_that_are_wrong(hofstadter, file, options, words):
+    code, out, err = hofstadter("run", file, *options)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_run_writes_a_log(hofstadter, file, tmp_path):
+    hofstadter("run", file, "-q", "--log", tmp_path / "log")
+    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert events == ["run started", *["unit saved"] * 6, "run ended"]
+
+
+def test_show_tells_about_a_run_that_is_going_on(hofstadter, file, tmp_path):
+    from hofstadter.io.lock import locked
+    from hofstadter.sweep.progress import Amounts, Progress
+
+    hofstadter("run", file, "-q", "--part", "1/2")
+    store = tmp_path / "run_1of2.zarr"
+    assert "Now writing" not in hofstadter("show", store)[1]
+    with locked(store) as lock, Progress("a", Amounts(4000, 200, 10), Amounts(1000, 50, 5), lock, True) as progress:
+        meter = progress.meter(Amounts(100, 10))
+        progress._told -= 10  # long ago
+        meter.finish()
+        line = next(line for line in hofstadter("show", store)[1].splitlines() if line.startswith("Now writing"))
+    assert f"process {os.getpid()} on " in line
+    assert ", 60 of 200 points, " in line
+    assert "points/s, about " in line
