@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.plotting import figure as figure_class
 from playwright.sync_api import Error, sync_playwright
 
 from hofstadter.plots import save_html
@@ -119,19 +120,20 @@ def test_the_gaps_of_a_fan_are_in_its_page(tmp_path):
 
 def test_a_fan_without_laboratory_units(tmp_path):
     data = fan().drop_vars("field_tesla")
+    del data.attrs["density_per_filling"]
     gaps = columns(save_html(data, tmp_path / "fan.html"))
-    assert "carriers" not in gaps
+    assert not {"carriers", "field"} & set(gaps)
     np.testing.assert_allclose(gaps["b_below"][0], 1 / 8)
 
 
 @pytest.mark.parametrize(
     ("data", "path", "message"),
     [
-        (xr.Dataset({"energy": 1.0}), "a.html", "a butterfly or a Landau fan, but is one with energy"),
-        (xr.Dataset({"inverse_compressibility": 1.0}), "a.html", "a fan with .*, but is without chemical_potential"),
+        (xr.Dataset({"energy": 1.0}), "a.html", "a butterfly, a Landau fan, .*, but is one with energy"),
+        (xr.Dataset({"inverse_compressibility": 1.0}), "a.html", "but is one with inverse_compressibility"),
         (square(), "a.png", "`path` must be a file ending in .html"),
         (xr.concat([square()] * 2, "t2"), "a.html", "a single butterfly, but is one for each t2"),
-        (xr.concat([fan()] * 2, "t2"), "a.html", "a single fan, but is one for each t2"),
+        (xr.concat([fan()] * 2, "t2"), "a.html", "a single map, but is one for each t2"),
         (
             fan().assign(inverse_compressibility=fan()["inverse_compressibility"] * np.nan),
             "a.html",
@@ -215,9 +217,40 @@ def test_hovering_a_fan(hover, tmp_path):
     gap = [("Φ/Φ₀", "1/4"), ("B", "20.0000 T"), ("n", "1.000000 per cell"), ("n", "1.5000 · 10¹² cm⁻²")]
     gap += [("s", "0.5"), ("t", "2"), ("gap", "3 meV")]
     assert set(gap) <= set(seen)
+    assert hover(path, "gap_map", 1.5, 20.0) == gap
     # Beside the line there is the map alone: the row of 20 T, and the column of −0.5 electrons per cell.
     seen = dict(hover(path, "landau_fan", -0.75, 20.0))
     assert list(seen) == ["B", "n", "μ", "dμ/dn"]
-    assert float(seen["B"].removesuffix(" T")) == pytest.approx(20, abs=0.1)
+    assert float(seen["B"].removesuffix(" T")) == pytest.approx(20, abs=0.2)
     assert float(seen["μ"].removesuffix(" meV")) == pytest.approx(1999.5)
-    assert float(seen["dμ/dn"].removesuffix(" meV")) == pytest.approx(21.5)
+    assert seen["dμ/dn"] == "21.5 meV per electron and cell"
+
+
+def test_a_fan_without_gaps_is_a_map_alone(tmp_path):
+    data = fan().assign(status=fan()["status"] * 0 + 8)
+    found = document(save_html(data, tmp_path / "fan.html"))
+    assert [figure.name for figure in found.select({"type": figure_class})] == ["landau_fan"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "column", "labels"),
+    [
+        ("density_of_states", "energy", ["E", "B", "DOS", "n"]),
+        ("magnetization", "chemical_potential", ["μ", "B", "M", "n", "∂n/∂φ"]),
+    ],
+)
+def test_hovering_other_maps(hover, tmp_path, quantity, column, labels):
+    energies, field = np.linspace(-2, 2, 5), np.array([10.0, 20.0, 40.0])
+    values = 10 * field[:, None] + energies
+    names = {"density_of_states": ["density_of_states", "integrated_density"]}
+    names["magnetization"] = ["magnetization", "density", "density_slope"]
+    data = xr.Dataset(
+        {name: (("flux", column), values + shift) for shift, name in enumerate(names[quantity])},
+        coords={"flux": field / 80, "field_tesla": ("flux", field), column: energies},
+        attrs={"energy_unit": "meV"},
+    )
+    seen = dict(hover(save_html(data, tmp_path / "map.html"), quantity, 12.0, 1.2))
+    assert list(seen) == labels
+    # The nearest field is 10 T, the nearest energy 1 meV.
+    assert [float(seen[name].split()[0]) for name in labels[2:]] == [101 + shift for shift in range(len(labels) - 2)]
+    assert seen[column[0].upper() if quantity == "density_of_states" else "μ"].endswith(" meV")
