@@ -3,10 +3,11 @@
 from hofstadter import models, plots
 from hofstadter.eigensolver.low_field import states_below, strip_problem
 from hofstadter.eigensolver.spectrum import Spectrum, solve
+from hofstadter.eigensolver.window import SpectrumWindow, solve_window
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.fits.fit import Fit, fit, predict_observations
 from hofstadter.fits.observations import GapSize, LevelEnergy
-from hofstadter.flux import Flux, farey
+from hofstadter.flux import Flux, farey, fluxes_near
 from hofstadter.geometry.metric import (
     ZoneAverage,
     berry_curvature,
@@ -29,9 +30,14 @@ from hofstadter.tasks.bands import bands
 from hofstadter.tasks.butterfly import band_edges, butterfly, gaps
 from hofstadter.tasks.chern_table import chern_table
 from hofstadter.tasks.density import integrated_density
+from hofstadter.tasks.density_of_states import density_of_states
 from hofstadter.tasks.fit import fit_dataset
+from hofstadter.tasks.gap_lines import compare_lines, gap_lines
 from hofstadter.tasks.geometry_map import geometry_map
+from hofstadter.tasks.landau_fan import landau_fan
+from hofstadter.tasks.magnetization import magnetization
 from hofstadter.tasks.wannier_flow import wannier_flow
+from hofstadter.thermodynamics.flavors import Flavor, spin_flavors
 from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_conductivity
 from hofstadter.thermodynamics.magnetization import OrbitalMagnetization, orbital_magnetization
 from hofstadter.topology.chern import ChernNumber, chern, chern_numbers
@@ -49,6 +55,7 @@ __all__ = [
     "ChernNumber",
     "DifferentiatedChern",
     "Fit",
+    "Flavor",
     "Flux",
     "GapSize",
     "HallConductivity",
@@ -63,6 +70,7 @@ __all__ = [
     "PrecisionWarning",
     "RunFileError",
     "Spectrum",
+    "SpectrumWindow",
     "Status",
     "StoreError",
     "StripProblem",
@@ -80,15 +88,21 @@ __all__ = [
     "chern_numbers",
     "chern_on_mesh",
     "chern_table",
+    "compare_lines",
+    "density_of_states",
     "differentiated_chern",
     "farey",
     "fit",
     "fit_dataset",
+    "fluxes_near",
+    "gap_lines",
     "gaps",
     "geometry_map",
     "hall_conductivity",
     "integrated_density",
+    "landau_fan",
     "local_chern_marker",
+    "magnetization",
     "mesh",
     "minimal_metric",
     "models",
@@ -101,6 +115,8 @@ __all__ = [
     "quantum_geometric_tensor",
     "quantum_metric",
     "solve",
+    "solve_window",
+    "spin_flavors",
     "states_below",
     "strip_problem",
     "sweep",

@@ -22,7 +22,7 @@ from hofstadter.models.tight_binding import TightBinding
 # Where the energies lie between whole multiples of the step: bisection does not lead back to these.
 OFFSET = 0.382
 # Edges of gaps are bisected to this part of a step.
-EDGE_RESOLUTION = 1 / 16
+EDGE_RESOLUTION = 1 / 64
 # Magnetic cells up to this are diagonalized.
 LARGEST_DIAGONALIZED = 20
 # Energies of one round of the search for the energy of a density.
@@ -37,8 +37,8 @@ class Staircase(NamedTuple):
         density: States per cell below each energy, counted from the model's reference.
         gaps: The gaps with their labels.
         gap_density: States per cell below each gap, counted from the model's reference.
-        empty_below: Whether there are no states below the first energy.
-        full_above: Whether there are none above the last one.
+        bottom: Energy of the lowest state; NaN if there may be states below the first energy.
+        top: Energy of the highest state; NaN if there may be states above the last one.
         status: OK, or what is wrong with the energies.
     """
 
@@ -46,8 +46,8 @@ class Staircase(NamedTuple):
     density: np.ndarray
     gaps: Gaps
     gap_density: np.ndarray
-    empty_below: bool
-    full_above: bool
+    bottom: float
+    top: float
     status: Status = Status.OK
 
 
@@ -132,9 +132,15 @@ def count_staircases(
     found = states.below(grid)
     counts, energies = ([row[:stop] for row, stop in zip(x, last - first + 1, strict=True)] for x in (found, grid))
     bands = [flux.q * model.orbitals for flux in fluxes]
-    plateaus = [_plateaus(*row) for row in zip(counts, momenta, bands, strict=True)]
+    plateaus = [_plateaus(*row) for row in zip(counts, momenta, strict=True)]
     edges = _bisect_edges(states, energies, counts, plateaus, step)
-    bands_below = [counts[i][start] // momenta[i] for i, (start, _) in enumerate(plateaus)]
+    below = [counts[i][start] // momenta[i] for i, (start, _) in enumerate(plateaus)]
+    # None and all are no gaps, but ends of the spectrum.
+    bottoms = [_first(upper[r == 0]) for r, (_, upper) in zip(below, edges, strict=True)]
+    tops = [_first(lower[r == n]) for r, (lower, _), n in zip(below, edges, bands, strict=True)]
+    inner = [(r > 0) & (r < n) for r, n in zip(below, bands, strict=True)]
+    bands_below = [r[keep] for r, keep in zip(below, inner, strict=True)]
+    edges = [(lower[keep], upper[keep]) for (lower, upper), keep in zip(edges, inner, strict=True)]
     width = 2 * float(model.norm_bound())
     slopes = [np.full(len(rows), np.nan) for rows in bands_below]
     if labels:
@@ -143,8 +149,7 @@ def count_staircases(
     for i, flux in enumerate(fluxes):
         gaps = _labelled(flux, bands_below[i], *edges[i], slopes[i])
         density = counts[i] / (momenta[i] * flux.q)
-        ends = bool(density[0] == 0), bool(density[-1] == model.orbitals)
-        result.append(Staircase(energies[i], density, gaps, bands_below[i] / flux.q, *ends))
+        result.append(Staircase(energies[i], density, gaps, bands_below[i] / flux.q, bottoms[i], tops[i]))
     return result
 
 
@@ -205,18 +210,22 @@ def continuum_staircase(
     energies = step * (np.arange(first, last + 1) + OFFSET)
     below = np.searchsorted(levels, energies) / len(spectrum.energies)
     density = (below - reference) / flux.q
+    ends = low if bottom else np.nan, high if top else np.nan
     return Staircase(
-        energies, density, gaps, (gaps.bands_below - reference) / flux.q, bottom, top, Status(spectrum.edges.status)
+        energies, density, gaps, (gaps.bands_below - reference) / flux.q, *ends, Status(spectrum.edges.status)
     )
 
 
-def _plateaus(counts: np.ndarray, momenta: int, bands: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last places of runs of equal counts that are whole numbers of bands, neither none nor all."""
+def _plateaus(counts: np.ndarray, momenta: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last places of runs of equal counts that are whole numbers of bands."""
     change = np.flatnonzero(np.diff(counts)) + 1
     start, stop = np.append(0, change), np.append(change, len(counts)) - 1
-    rest = counts[start] % momenta
-    keep = (stop > start) & (rest == 0) & (counts[start] > 0) & (counts[start] < momenta * bands)
+    keep = (stop > start) & (counts[start] % momenta == 0)
     return start[keep], stop[keep]
+
+
+def _first(values: np.ndarray) -> float:
+    return float(values[0]) if len(values) else np.nan
 
 
 def _bisect_edges(

@@ -55,9 +55,13 @@ def chern_by_streda(
             for i, rows in enumerate(results)
             for gap in np.flatnonzero(np.isnan(rows) & (denominators[i] < LARGEST_CELL))
         ]
+        neighbors = [farey_neighbors(fluxes[i], denominator) for i, _, denominator in wanted]
+        within = [max(flux.q for flux in pair) <= LARGEST_CELL for pair in neighbors]
+        for (i, gap, _), fits in zip(wanted, within, strict=True):
+            denominators[i][gap] = denominators[i][gap] if fits else np.inf
+        wanted, neighbors = ([x for x, fits in zip(xs, within, strict=True) if fits] for xs in (wanted, neighbors))
         if not wanted:
             return results
-        neighbors = [farey_neighbors(fluxes[i], denominator) for i, _, denominator in wanted]
         slopes = _slopes(model, fluxes, bands_below, edges, wanted, neighbors)
         for (i, gap, _), pair, slope in zip(wanted, neighbors, slopes, strict=True):
             if slope == previous[i][gap]:

@@ -258,7 +258,7 @@ def _check_points(run_file: RunFile, mistakes: list[Mistake]) -> None:
 def _shape(run_file: RunFile, index: tuple[int, ...]) -> tuple[list[Flux], dict[str, int]]:
     """Fluxes and sizes of the results at one point of the sweep."""
     model, parameters = run_file.at(index)
-    points = run_file.task.points(parameters)
+    points = run_file.task.points(model, parameters)
     return points, run_file.task.sizes(model, parameters, points)
 
 

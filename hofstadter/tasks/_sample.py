@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from hofstadter.counting.staircase import (
 )
 from hofstadter.flux import Flux, FluxLike, as_fluxes, fluxes_near
 from hofstadter.models import Continuum, Model, time_reversed
-from hofstadter.tasks._basis import check_basis
+from hofstadter.tasks._basis import check_basis, model_attributes
 from hofstadter.thermodynamics.flavors import Flavor, Total, combine
 from hofstadter.thermodynamics.grand_canonical import Lineshape
 from hofstadter.units import MILLIELECTRONVOLTS, NANOMETERS, LaboratoryUnits, laboratory_units
@@ -30,7 +30,7 @@ BroadeningLaw = Literal["constant", "sqrt_field"]
 THERMAL_FWHM = 3.5254943480781717
 FWHM = {"gaussian": 2.3548200450309493, "lorentzian": 2.0}
 # Steps of the grid of energies per full width.
-STEPS_PER_LINE = 12
+STEPS_PER_LINE = 20
 # How far the tails of lines are followed, in units of k_B T and of their widths.
 THERMAL_TAIL = 20.0
 TAIL = {"gaussian": 6.0, "lorentzian": 60.0}
@@ -138,6 +138,37 @@ class Sample:
             for i in range(len(fluxes))
         ]
 
+    def flux_coordinates(self, fluxes: Sequence[Flux]) -> dict[str, Any]:
+        """Coordinates of the dimension `flux`, with fields in tesla where units are known."""
+        quanta = np.array([float(flux) for flux in fluxes])
+        coordinates = {
+            "flux": quanta,
+            "p": ("flux", np.array([flux.p for flux in fluxes])),
+            "q": ("flux", np.array([flux.q for flux in fluxes])),
+        }
+        if self.units:
+            coordinates["field_tesla"] = ("flux", self.units.field_tesla(quanta))
+        return coordinates
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of a dataset about the model and the conditions."""
+        own = {
+            **model_attributes(self.model),
+            "temperature": self.temperature * self.energy_mev,
+            "broadening": self.broadening * self.energy_mev,
+            "lineshape": self.lineshape,
+            "broadening_law": self.broadening_law,
+            "copies": self.copies,
+        }
+        if self.units:
+            own |= {
+                "energy_unit": "meV",
+                "cell_nm2": self.units.cell_nm2,
+                "tesla_per_quantum": self.units.tesla_per_quantum,
+                "density_per_filling": self.units.density(1.0),
+            }
+        return own
+
     def _fields(self, fluxes: Sequence[Flux]) -> np.ndarray:
         """Teslas, or flux quanta per cell if units are not known."""
         quanta = np.array([float(flux) for flux in fluxes])
@@ -160,7 +191,10 @@ def _windows(
         low, high = np.min([x[:, 0] for x in found], axis=0), np.max([x[:, 1] for x in found], axis=0)
         windows = np.clip(np.stack([low - reach, high + reach], axis=1), -bound, bound)
     elif energies is not None:
-        windows = np.clip(windows, energies[0] - reach, energies[1] + reach)
+        low, high = max(-bound, energies[0] - reach), min(bound, energies[1] + reach)
+        # Energies that are asked for are in the window even where there is nothing.
+        low = min(low, energies[0] - step) if math.isfinite(energies[0]) else low
+        windows[:] = low, max(high, energies[1] + step)
     most = float(np.max(windows[:, 1] - windows[:, 0])) / step
     if most > MOST_ENERGIES:
         raise ValueError(

@@ -71,16 +71,18 @@ class Task:
         matrices: How many matrices one point diagonalizes, for cost estimates.
         names: The names of the dataset's dimensions, coordinates and variables; swept parameters avoid them.
         plots: The plots that can be made of the dataset.
+        counting_seconds: Rough seconds that one point takes to count states instead, on one core.
         splits: Whether the dataset has the dimension `flux`; if not, the task is one point.
     """
 
     name: str
     summary: str
     parameters: type[Section]
-    points: Callable[[Any], list[Flux]]
+    points: Callable[[Model, Any], list[Flux]]
     sizes: Callable[[Model, Any, Sequence[Flux]], dict[str, int]]
     compute: Compute
     matrices: Callable[[Model, Any, Flux], int]
     names: frozenset[str]
     plots: tuple[str, ...]
+    counting_seconds: Callable[[Model, Any, Flux], float] = lambda model, parameters, flux: 0.0
     splits: bool = True

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -11,16 +10,13 @@ from hofstadter._checks import as_integer, check_finite, fail, warn_if_single_pr
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike
 from hofstadter.models import Continuum, Model
-from hofstadter.tasks._basis import model_attributes, with_bands
+from hofstadter.tasks._basis import with_bands
 from hofstadter.tasks._sample import BroadeningLaw, Sample, chosen_fluxes, make_sample
+from hofstadter.tasks._thermal import Thermal, thermal_functions
 from hofstadter.thermodynamics.flavors import Flavor, Total
-from hofstadter.thermodynamics.grand_canonical import Lineshape, grand_canonical, smear
+from hofstadter.thermodynamics.grand_canonical import Lineshape
 from hofstadter.units import MICROFARAD_PER_CM2
 
-# Grids are padded to multiples of this, so that few programs are compiled.
-PADDING = 512
-# Fluxes that are folded with lines at a time.
-TOGETHER = 32
 # Densities closer than this are the same: the rounding errors of a gap.
 PLATEAU = 1e-9
 
@@ -54,7 +50,7 @@ def landau_fan(
     Each field is computed at a fraction p/q of a flux quantum per cell within a quarter of the distance to the next
     one. Lattice models are not diagonalized but their states counted, so q may be thousands. At each flux the chemical
     potential follows from n(μ, B, T) of all flavors together. Fluxes do not depend on each other, but for the
-    resolution in energy, a twelfth of the narrowest line.
+    resolution in energy, a twentieth of the narrowest line.
 
     Args:
         model: The zero-field model.
@@ -91,7 +87,8 @@ def landau_fan(
         dn/dφ, that of the gaps and between them in proportion to the states filled; `fan_status`. Over (flux, gap):
         `lower`, `upper`, `size`, `density`, `s`, `t` with density = s + t p/q counted from `neutral_filling`, and
         `status`, as in `hofstadter.butterfly`; `gap_lines` sorts them into lines. Coordinates: `p`, `q`, and with units
-        `field_tesla` and `carrier_density`.
+        `field_tesla`; one electron per cell is `density_per_filling` × 10¹² cm⁻², an
+        attribute.
 
     Raises:
         ValueError: If temperature and broadening are both zero, a filling cannot be reached, a field is beyond one
@@ -152,51 +149,16 @@ def fan_of(
         memory_gb=memory_gb,
         progress=progress,
     )
-    rows = []
-    for start in range(0, len(fluxes), TOGETHER):
-        part = slice(start, start + TOGETHER)
-        rows += _thermal_rows(sample, fluxes[part], totals[part], filling + neutral_filling, step)
+    thermal = thermal_functions(sample, fluxes, totals, step)
+    rows = [_row(sample, *pair, filling + neutral_filling) for pair in zip(totals, thermal, strict=True)]
     plane = {name: (("flux", "filling"), np.stack([row[name] for row in rows])) for name in rows[0]}
     gaps = [_largest(total, neutral_filling, sample.energy_mev, max_gaps) for total in totals]
     table = {name: (("flux", "gap"), np.stack([row[name] for row in gaps])) for name in gaps[0]}
-    quanta = np.array([float(flux) for flux in fluxes])
-    coordinates: dict[str, Any] = {
-        "flux": quanta,
-        "p": ("flux", [flux.p for flux in fluxes]),
-        "q": ("flux", [flux.q for flux in fluxes]),
-        "filling": filling,
-    }
-    if sample.units:
-        coordinates["field_tesla"] = ("flux", sample.units.field_tesla(quanta))
-    attributes = {**model_attributes(sample.model), **sample_attributes(sample), "neutral_filling": neutral_filling}
-    result = xr.Dataset({**plane, **table}, coords=coordinates, attrs=attributes)
-    return with_carrier_density(result)
-
-
-def with_carrier_density(fan: xr.Dataset) -> xr.Dataset:
-    """The dataset with the coordinate `carrier_density` in 10¹² cm⁻², where the area of the cell is known."""
-    if "density_per_filling" not in fan.attrs:
-        return fan
-    return fan.assign_coords(carrier_density=fan["filling"] * fan.attrs["density_per_filling"])
-
-
-def sample_attributes(sample: Sample) -> dict[str, Any]:
-    """Attributes of a dataset about the conditions of the sample."""
-    own: dict[str, Any] = {
-        "temperature": sample.temperature * sample.energy_mev,
-        "broadening": sample.broadening * sample.energy_mev,
-        "lineshape": sample.lineshape,
-        "broadening_law": sample.broadening_law,
-        "copies": sample.copies,
-    }
-    if sample.units:
-        own |= {
-            "energy_unit": "meV",
-            "cell_nm2": sample.units.cell_nm2,
-            "tesla_per_quantum": sample.units.tesla_per_quantum,
-            "density_per_filling": sample.units.density(1.0),
-        }
-    return own
+    return xr.Dataset(
+        {**plane, **table},
+        coords={**sample.flux_coordinates(fluxes), "filling": filling},
+        attrs={**sample.attributes(), "neutral_filling": neutral_filling},
+    )
 
 
 def chosen_fillings(
@@ -254,59 +216,25 @@ def cell_borders(centers: np.ndarray) -> np.ndarray:
     return np.concatenate([[2 * centers[0] - middle[0]], middle, [2 * centers[-1] - middle[-1]]])
 
 
-def _thermal_rows(
-    sample: Sample, fluxes: Sequence[Flux], totals: Sequence[Total], filling: np.ndarray, step: float
-) -> list[dict[str, np.ndarray]]:
-    """The variables over (flux, filling), one entry per flux."""
-    conditions = step, sample.temperature, jnp.asarray(sample.widths(fluxes)), sample.lineshape
-    length = -(-max(len(total.energies) for total in totals) // PADDING) * PADDING
-    thermal = grand_canonical(jnp.asarray(_padded([total.density for total in totals], length)), *conditions)
-    halls = [total.hall for total in totals]
-    smeared = smear(jnp.asarray(_padded([_filled_in(hall) for hall in halls], length)), *conditions)
-    names = ("density", "density_of_states", "entropy", "heat_capacity")
-    columns = {name: np.asarray(getattr(thermal, name)) for name in names}
-    columns["hall_conductivity"] = np.asarray(smeared)
+def _row(sample: Sample, total: Total, thermal: Thermal, filling: np.ndarray) -> dict[str, np.ndarray]:
+    """The variables over (filling) at one flux."""
+    energies, density, unit = thermal.chemical_potential, thermal.density, sample.energy_mev
     borders = cell_borders(filling)
-    rows = []
-    for i, total in enumerate(totals):
-        energies, unit = total.energies, sample.energy_mev
-        density, dos, entropy, heat, hall = (columns[name][i, : len(energies)] for name in columns)
-        hall = np.where(np.isnan(halls[i]), np.nan, hall)
-        # Beyond the outermost fillings there is no chemical potential.
-        left = np.where(borders[:-1] > density[0], borders[:-1], filling)
-        right = np.where(borders[1:] < density[-1], borders[1:], filling)
-        potential, low, high = (_potential(energies, density, n) for n in (filling, left, right))
-        found = np.isfinite(potential)
-        at_potential = np.where(found, potential, energies[0])
-        interpolated = {
-            name: np.where(found, np.interp(at_potential, energies, column), np.nan)
-            for name, column in (("dos", dos), ("entropy", entropy), ("heat", heat), ("hall", hall))
-        }
-        status = np.where(found, int(total.status), int(Status.OUT_OF_RANGE))
-        row = {
-            "chemical_potential": potential * unit,
-            "inverse_compressibility": (high - low) / (right - left) * unit,
-            "density_of_states": interpolated["dos"] / unit,
-            "entropy": interpolated["entropy"],
-            "heat_capacity": interpolated["heat"],
-            "hall_conductivity": interpolated["hall"],
-            "fan_status": status.astype(np.int32),
-        }
-        if sample.units:
-            per_area = row["density_of_states"] / sample.units.cell_nm2
-            row["quantum_capacitance"] = MICROFARAD_PER_CM2 * per_area
-        rows.append(row)
-    return rows
-
-
-def _padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
-    return np.stack([np.pad(row, (0, length - len(row)), mode="edge") for row in rows])
-
-
-def _filled_in(values: np.ndarray) -> np.ndarray:
-    """NaN at the ends replaced by the nearest number, or zero."""
-    known = np.flatnonzero(~np.isnan(values))
-    return np.interp(np.arange(len(values)), known, values[known]) if known.size else np.zeros(len(values))
+    # Beyond the outermost fillings there is no chemical potential.
+    left = np.where(borders[:-1] > density[0], borders[:-1], filling)
+    right = np.where(borders[1:] < density[-1], borders[1:], filling)
+    potential, low, high = (_potential(energies, density, n) for n in (filling, left, right))
+    names = ("density_of_states", "entropy", "heat_capacity", "hall_conductivity")
+    row = {
+        "chemical_potential": potential * unit,
+        "inverse_compressibility": (high - low) / (right - left) * unit,
+        **{name: thermal.at(name, potential) for name in names},
+        "fan_status": np.where(np.isfinite(potential), int(total.status), int(Status.OUT_OF_RANGE)),
+    }
+    row["density_of_states"] /= unit
+    if sample.units:
+        row["quantum_capacitance"] = MICROFARAD_PER_CM2 * row["density_of_states"] / sample.units.cell_nm2
+    return row
 
 
 def _potential(energies: np.ndarray, density: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ class Total(NamedTuple):
 
     Attributes:
         energies: Even grid of energies.
-        density: States per cell below each of them.
+        density: States per cell below each of them, averaged over a step around it.
         hall: Hall conductivity in e²/h with all states below an energy filled and the others empty: t in a gap, and in
             between in proportion to the states filled. NaN where no gaps are labelled.
         lower: Lower edges of the gaps of all flavors together.
@@ -98,7 +98,7 @@ def combine(parts: Sequence[Staircase], degeneracies: Sequence[int], shifts: Seq
     density, hall, gaps = 0.0, 0.0, _Intervals.everything()
     status = next((part.status for part in parts if part.status != Status.OK), Status.OK)
     for part, copies, shift in zip(parts, degeneracies, shifts, strict=True):
-        below = np.interp(energies, part.energies + shift, part.density)
+        below = _mean_density(part, energies - shift, step)
         density = density + copies * below
         hall = hall + copies * _hall(part, below)
         gaps = gaps.common(_Intervals.of(part, copies, shift))
@@ -140,12 +140,10 @@ class _Intervals(NamedTuple):
         gaps = part.gaps
         columns = [gaps.lower, gaps.upper, part.gap_density, gaps.s, gaps.t]
         ends = []
-        if part.empty_below:
-            bottom = part.energies[np.flatnonzero(part.density > part.density[0])[0] - 1]
-            ends.append([-np.inf, bottom, part.density[0], part.density[0], 0.0])
-        if part.full_above:
-            top = part.energies[np.flatnonzero(part.density < part.density[-1])[-1] + 1]
-            ends.append([top, np.inf, part.density[-1], part.density[-1], 0.0])
+        if not np.isnan(part.bottom):
+            ends.append([-np.inf, part.bottom, part.density[0], part.density[0], 0.0])
+        if not np.isnan(part.top):
+            ends.append([part.top, np.inf, part.density[-1], part.density[-1], 0.0])
         table = np.concatenate([np.array(columns).T.reshape(-1, 5), np.array(ends).reshape(-1, 5)])
         # A gap that goes on beyond the grid may do so for ever; the caller knows how far it looks.
         table[:, 0] = np.where(table[:, 0] <= part.energies[0], -np.inf, table[:, 0])
@@ -169,21 +167,45 @@ def _common_grid(parts: Sequence[Staircase], shifts: Sequence[float], step: floa
     """Energies where every flavor is known, beyond the ends of those that have one."""
     first = np.array([part.energies[0] + shift for part, shift in zip(parts, shifts, strict=True)])
     last = np.array([part.energies[-1] + shift for part, shift in zip(parts, shifts, strict=True)])
-    open_below = np.array([not part.empty_below for part in parts])
-    open_above = np.array([not part.full_above for part in parts])
+    open_below, open_above = (np.isnan([getattr(part, end) for part in parts]) for end in ("bottom", "top"))
     low = first[open_below].max() if open_below.any() else first.min()
     high = last[open_above].min() if open_above.any() else last.max()
     whole = np.arange(np.ceil(low / step - OFFSET - 1e-9), np.floor(high / step - OFFSET + 1e-9) + 1)
     return step * (whole + OFFSET)
 
 
+def _mean_density(part: Staircase, energies: np.ndarray, step: float) -> np.ndarray:
+    """Density averaged over a step around each energy, so that levels keep their mean energy on the grid.
+
+    Between two energies of the staircase it is linear, but in gaps constant right to their edges.
+    """
+    ends = [(part.bottom, part.density[0]), (part.top, part.density[-1])]
+    known = np.array([end for end in ends if not np.isnan(end[0])]).reshape(-1, 2)
+    x = np.concatenate([part.energies, part.gaps.lower, part.gaps.upper, known[:, 0]])
+    y = np.concatenate([part.density, part.gap_density, part.gap_density, known[:, 1]])
+    # Both ascend together. The edges of a flat band may be in the wrong order, since they are not known exactly.
+    x, y = np.sort(x), np.sort(y)
+    area = np.concatenate([[0.0], np.cumsum((y[1:] + y[:-1]) / 2 * np.diff(x))])
+
+    def integral(places):
+        before = np.clip(np.searchsorted(x, places, side="right") - 1, 0, len(x) - 1)
+        distance = places - x[before]
+        after = np.clip(before + 1, 0, len(x) - 1)
+        width = x[after] - x[before]
+        share = np.where(places > x[before], distance / np.where(width > 0, width, 1), 0)
+        at_place = y[before] + np.clip(share, 0, 1) * (y[after] - y[before])
+        return area[before] + distance * (y[before] + at_place) / 2
+
+    return (integral(energies + step / 2) - integral(energies - step / 2)) / step
+
+
 def _hall(part: Staircase, density: np.ndarray) -> np.ndarray:
     """Hall conductivity at densities: that of the gaps, and linear in the density between two of them."""
     known = np.isfinite(part.gaps.t)
     places, values = part.gap_density[known], part.gaps.t[known]
-    if part.empty_below:
+    if not np.isnan(part.bottom):
         places, values = np.append(part.density[0], places), np.append(0.0, values)
-    if part.full_above:
+    if not np.isnan(part.top):
         places, values = np.append(places, part.density[-1]), np.append(values, 0.0)
     if not len(places):
         return np.full(len(density), np.nan)

@@ -60,7 +60,7 @@ def test_a_good_file(parse):
     assert np.asarray(model.amplitudes)[3] == pytest.approx(-(0.1 + 0.2j))
     assert np.asarray(model.amplitudes)[-1] == pytest.approx(-0.1)
     assert parameters.min_gap == 0.003
-    assert run_file.task.points(parameters)[1] == Flux(1, 4)
+    assert run_file.task.points(model, parameters)[1] == Flux(1, 4)
     assert [axis.name for axis in run_file.sweep] == ["t3", "min_gap"]
     assert run_file.sweep_shape == (2, 3)
     assert run_file.numerics.memory_gb == 2.0

@@ -4,8 +4,14 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.registry.bands import BANDS
 from hofstadter.tasks.registry.butterfly import BUTTERFLY
 from hofstadter.tasks.registry.chern import CHERN
+from hofstadter.tasks.registry.dos import DOS
 from hofstadter.tasks.registry.fit import FIT
 from hofstadter.tasks.registry.geometry import GEOMETRY
+from hofstadter.tasks.registry.landau_fan import LANDAU_FAN
+from hofstadter.tasks.registry.magnetization import MAGNETIZATION
 from hofstadter.tasks.registry.wilson import WILSON
 
-TASKS: dict[str, Task] = {task.name: task for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, FIT)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, LANDAU_FAN, DOS, MAGNETIZATION, FIT)
+}

@@ -15,7 +15,7 @@ from hofstadter.tasks._basis import check_basis, with_bands
 from hofstadter.tasks._task import Task
 from hofstadter.tasks.butterfly import butterfly
 from hofstadter.tasks.registry.basis import WantedBands
-from hofstadter.tasks.registry.fluxes import FluxList
+from hofstadter.tasks.registry.fluxes import FluxList, listed_fluxes
 
 _EDGES = ["band_lower", "band_upper", "edge_status"]
 _GAPS = ["lower", "upper", "size", "density", "s", "t", "bands_below", "route", "status"]
@@ -72,7 +72,7 @@ BUTTERFLY = Task(
     name="butterfly",
     summary="Band edges, gaps and gap Chern numbers (s, t) at many fluxes.",
     parameters=ButterflyParameters,
-    points=ButterflyParameters.listed_fluxes,
+    points=listed_fluxes,
     sizes=_butterfly_sizes,
     compute=_compute_butterfly,
     matrices=_butterfly_matrices,

@@ -13,7 +13,7 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.chern_table import chern_table, group_ranges
 from hofstadter.tasks.registry.band_range import BandRange, CountedBands, check_band_range
 from hofstadter.tasks.registry.basis import Basis
-from hofstadter.tasks.registry.fluxes import FluxList
+from hofstadter.tasks.registry.fluxes import FluxList, listed_fluxes
 
 
 class ChernParameters(Basis, CountedBands, FluxList):
@@ -67,7 +67,7 @@ CHERN = Task(
     name="chern",
     summary="Chern numbers of bands, or of the filled bands below each gap, at many fluxes.",
     parameters=ChernParameters,
-    points=ChernParameters.listed_fluxes,
+    points=listed_fluxes,
     sizes=_sizes,
     compute=_compute,
     # Corners of the plaquettes, and what their refinement was measured to take.

@@ -1,10 +1,11 @@
 """The part of a task's section that says at which fluxes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 
 from hofstadter.flux import Flux, farey
+from hofstadter.models import Model
 from hofstadter.tasks._task import FluxText, Section
 
 # All p/q up to this denominator are 300 000 fluxes, months of work: more is a slip of the keyboard.
@@ -43,3 +44,8 @@ class FluxList(Section):
             return list(self.fluxes)
         assert self.max_denominator is not None  # the validator above
         return farey(self.max_denominator, self.low, self.high)
+
+
+def listed_fluxes(model: Model, parameters: Any) -> list[Flux]:
+    """The points of a task with such a section."""
+    return parameters.listed_fluxes()

@@ -58,7 +58,7 @@ GEOMETRY = Task(
     name="geometry",
     summary="Berry curvature and quantum metric of a group of bands over the magnetic zone.",
     parameters=GeometryParameters,
-    points=lambda parameters: [parameters.flux],
+    points=lambda model, parameters: [parameters.flux],
     sizes=_sizes,
     compute=_compute,
     # The map and the averages' own mesh; each matrix also costs its eigenvectors and their changes.

@@ -60,7 +60,7 @@ WILSON = Task(
     name="wilson",
     summary="Flow of the Wannier centers of a group of bands, and its winding.",
     parameters=WilsonParameters,
-    points=lambda parameters: [parameters.flux],
+    points=lambda model, parameters: [parameters.flux],
     sizes=_sizes,
     compute=_compute,
     # Eigenvectors cost about four times as much as eigenvalues.
