@@ -72,7 +72,7 @@ def solve(
     else:
         spectrum = _solve_dense(problem, k, states, memory_gb)
     if throw and is_concrete(spectrum.status):
-        _raise_first_failure(spectrum.status, k)
+        raise_first_failure(spectrum.status, k)
     return spectrum
 
 
@@ -139,7 +139,8 @@ def _solve(problem: AbstractMagneticBlochProblem, k: Array, states: bool, chunk:
     return jax.tree.map(lambda x: x.reshape(*k.shape[:-1], *x.shape[1:]), in_pieces(one, flat, chunk))
 
 
-def _raise_first_failure(status: Array, k: Array) -> None:
+def raise_first_failure(status: Array, k: Array) -> None:
+    """Raise a `CalculationError` that names the first momentum that failed, if any did."""
     failed = np.flatnonzero(np.asarray(status))
     if failed.size:
         where = np.asarray(k).reshape(-1, 2)[failed[0]]

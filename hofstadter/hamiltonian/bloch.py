@@ -59,12 +59,7 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         real = model.positions.dtype
         rows = jnp.arange(self.cells)[None, :]
         inside = rows < self.q
-        target, source, translation = _hop_arrays(model)
-        column, turns = translations.irrep(translation, self.p, self.q, k, self.cells)
-        area = gauge.peierls_area(model.positions[target], model.positions[source], translation)
-        turns = turns + (self.p.astype(real) * area / self.q.astype(real))[:, None]
-        values = jnp.where(inside, model.amplitudes[:, None] * translations.turns_to_phase(turns), 0)
-        column = jnp.where(inside, column, rows)
+        target, source, values, column = self.hop_elements(k)
         # Real and imaginary parts go in apart: 128-bit scatters run serially on GPUs.
         index = (rows * n + target[:, None], column * n + source[:, None])
         empty = jnp.zeros((self.basis_size, self.basis_size), real)
@@ -72,6 +67,24 @@ class TightBindingProblem(AbstractMagneticBlochProblem):
         padding = 2 * model.norm_bound() + 1
         diagonal = jnp.where(inside.T, model.onsite[None, :], padding).reshape(-1)
         return half + half.conj().T + jnp.diag(diagonal).astype(half.dtype)
+
+    def hop_elements(
+        self, k: Float[Array, " 2"]
+    ) -> tuple[Int[Array, " hop"], Int[Array, " hop"], Complex[Array, "hop cells"], Int[Array, "hop cells"]]:
+        """⟨cell m, target|H|cell column, source⟩ of each hop in each row m, without the Hermitian conjugate.
+
+        Rows m ≥ q, which only pad the matrix, hold zero in their own column.
+        """
+        model = self.model
+        real = model.positions.dtype
+        rows = jnp.arange(self.cells)[None, :]
+        inside = rows < self.q
+        target, source, translation = _hop_arrays(model)
+        column, turns = translations.irrep(translation, self.p, self.q, k, self.cells)
+        area = gauge.peierls_area(model.positions[target], model.positions[source], translation)
+        turns = turns + (self.p.astype(real) * area / self.q.astype(real))[:, None]
+        values = jnp.where(inside, model.amplitudes[:, None] * translations.turns_to_phase(turns), 0)
+        return target, source, values, jnp.where(inside, column, rows)
 
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
