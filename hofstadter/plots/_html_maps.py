@@ -26,6 +26,10 @@ _CONTRAST = 99.0
 """Percentile of a quantity that gets the end of the color scale: narrow peaks would hide all else."""
 
 
+_FINER = 3
+"""Most rows of an even grid, per row of an uneven one."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Map:
     """What a map shows.
@@ -144,29 +148,36 @@ def _column_axis(dataset: xr.Dataset, column: str) -> tuple[np.ndarray, str, str
 
 def _color_mapper(values: np.ndarray, scale: str) -> Any:
     from bokeh.models import LinearColorMapper, LogColorMapper
-    from bokeh.palettes import RdBu11
 
+    looks = {"palette": hex_colors(_style.SURFACE(np.arange(256))), "nan_color": "#ffffff"}
     finite = values[np.isfinite(values)].astype(float)
     if scale == "log" and (finite > 0).any():
         low, high = np.percentile(finite[finite > 0], [2, _CONTRAST])
         low = max(low, high / 1e4)
-        return LogColorMapper(palette="Viridis256", low=low, high=max(high, 1.01 * low), nan_color="#ffffff")
+        return LogColorMapper(low=low, high=max(high, 1.01 * low), **looks)
     top = max(float(np.percentile(np.abs(finite), _CONTRAST)), 1e-300)
     if scale == "signed":
-        return LinearColorMapper(palette=RdBu11, low=-top, high=top, nan_color="#ffffff")
-    return LinearColorMapper(palette="Viridis256", low=0.0, high=top, nan_color="#ffffff")
+        looks["palette"] = hex_colors(_style.SIGNED(np.arange(256)))
+        return LinearColorMapper(low=-top, high=top, **looks)
+    return LinearColorMapper(low=0.0, high=top, **looks)
 
 
 def _even_grid(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """Values on an even grid, each from the nearest of the given rows and columns, and the box that the grid fills."""
+    """Values on an even grid, each from the nearest of the given rows and columns, and the box that the grid fills.
+
+    Where these are not even themselves the grid is finer, so that none is left out but for the closest ones.
+    """
     axes, starts, lengths = [], [], []
     for values in (rows, columns):
-        step = (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 1.0
+        length, number = float(values[-1] - values[0]), len(values)
+        if number > 1:
+            number = int(np.clip(round(length / np.diff(values).min()) + 1, number, _FINER * number))
+        step = length / (number - 1) if number > 1 else 1.0
         start = values[0] - step / 2
-        even = start + step * (np.arange(len(values)) + 0.5)
+        even = start + step * (np.arange(number) + 0.5)
         axes.append(np.searchsorted((values[1:] + values[:-1]) / 2, even))
         starts.append(float(start))
-        lengths.append(float(step * len(values)))
+        lengths.append(step * number)
     box = {"x": starts[1], "y": starts[0], "dw": lengths[1], "dh": lengths[0]}
     return plane[np.ix_(*axes)].astype(np.float32), box
 
