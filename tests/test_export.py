@@ -41,6 +41,7 @@ BANDS = (0, 1)
 OF_ANY_PROBLEM: dict[str, Callable[[Any, jax.Array], Any]] = {
     "energies": lambda problem, k: hof.solve(problem, k, states=False),
     "states": lambda problem, k: hof.solve(problem, k),
+    "window": lambda problem, k: hof.solve_window(problem, k, 0.1, 1),
     "orbital_moment": lambda problem, k: hof.orbital_moment(problem, BANDS, k),
     "chern_on_mesh": lambda problem, k: hof.chern_on_mesh(problem, [BANDS], points=4),
 }
@@ -70,6 +71,7 @@ OF_MODEL: dict[str, tuple[str, Callable[[Any, jax.Array], Any]]] = {
     ),
     "count_rings": ("square", lambda model, x: rings.count_rings(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
     "count_blocks": ("haldane", lambda model, x: inertia.count_blocks(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
+    "window_of_a_ring": ("haldane", lambda model, x: hof.solve_window(hof.at_flux(model, "10/101"), x[:, :2], 0.1, 2)),
     "local_chern_marker": ("haldane", lambda model, x: hof.local_chern_marker(model, "1/3", cells=(8, 8), filling=1.0)),
 }
 
