@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from hofstadter.sweep.executors import import_optional
+from hofstadter.sweep.interrupt import children_ignore_interrupts
 from hofstadter.sweep.processes import list_gpus
 from hofstadter.sweep.settings import call_with, read_settings
 
@@ -33,7 +34,8 @@ class DaskExecutor:
         distributed = import_optional("distributed", "dask")
         if scheduler is not None and workers is not None:
             raise ValueError("Argument `workers` must be left out with a scheduler, which has its own workers.")
-        self._cluster = None if scheduler is not None else _local_cluster(distributed, workers, device)
+        with children_ignore_interrupts():
+            self._cluster = None if scheduler is not None else _local_cluster(distributed, workers, device)
         try:
             self._client = distributed.Client(self._cluster or scheduler, timeout=SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:

@@ -54,9 +54,9 @@ class FunctionWork:
     def _compiled(self, columns: dict[str, np.ndarray]) -> Any:
         """All points through one program; the last unit is filled up to the size of the others."""
         count = len(next(iter(columns.values())))
-        filled = padded(columns, self.layout.unit_size)
+        size = self.layout.unit_size
         with single_threaded_blas():
-            results, _ = within_memory(functools.partial(_program(self), filled), min(self.chunk, len(filled)))
+            results, _ = within_memory(functools.partial(_program(self), padded(columns, size)), min(self.chunk, size))
         return jax.tree.map(lambda x: np.asarray(x)[:count], results)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Ctrl-C, but not in the middle of saving."""
+"""Ctrl-C, but not in the middle of saving, and not for workers."""
 
 import contextlib
 import signal
@@ -21,3 +21,16 @@ def interrupt_later() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if received and callable(previous):
         previous(*received[0])
+
+
+@contextlib.contextmanager
+def children_ignore_interrupts() -> Iterator[None]:
+    """Processes that the block starts do not notice Ctrl-C, which a terminal sends to them as well."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -53,6 +53,14 @@ def one_process(devices: int) -> None:
     same(lambda: count_states(model, fluxes, grids, np.linspace(-3, 3, 200)))
     same(lambda: hof.gaps(model, "1/3")["t"].values)
 
+    def lowest(t2, mass):
+        here = hof.at_flux(hof.models.haldane(t2=t2, mass=mass), "1/3")
+        return hof.solve(here, here.mesh(4, 4), states=False).energies.min()
+
+    grid = {"t2": [0.0, 0.1], "mass": np.linspace(0, 1, 21)}
+    same(lambda: hof.sweep(lowest, grid)["value"].values)
+    same(lambda: hof.sweep(lowest, grid, chunk_size=2)["value"].values)
+
     def energies(k):
         return in_pieces(lambda point: solve_one(problem, point, states=False).energies, k, 4)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -55,6 +56,24 @@ def test_a_sweep_of_many_points_is_one_program_and_few_calls():
     assert _programs.count - before <= 3  # it, and what writes zeros to find the device
     assert len(sizes) <= 3
     np.testing.assert_allclose(data["value"], np.sin(grid["x"])[:, None] + [0.0, 10.0], rtol=1e-14)
+
+
+def test_a_device_with_too_little_memory_gets_smaller_pieces(monkeypatch):
+    original, sizes = function_work._program, []
+
+    def limited(work):
+        def call(columns, size):
+            sizes.append(size)
+            if size > 3:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 42 bytes.")
+            return original(work)(columns, size)
+
+        return call
+
+    monkeypatch.setattr(function_work, "_program", limited)
+    data = hof.sweep(lambda x: x**2, {"x": np.arange(1.0, 11.0)})
+    assert sizes == [10, 5, 2]
+    np.testing.assert_array_equal(data["value"], np.arange(1.0, 11.0) ** 2)
 
 
 def test_physics_over_a_grid():

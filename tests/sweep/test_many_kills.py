@@ -126,6 +126,21 @@ def test_runs_on_processes_killed_with_their_workers(tmp_path, undisturbed):
     assert (open_units(store)["unit_status"] == DONE).all()
 
 
+def test_ctrl_c_ends_the_workers_too(tmp_path):
+    file, log = write_file(tmp_path), tmp_path / "log"
+    options = ["run", str(file), "--executor", "processes", "--workers", "2"]
+    process = start(options, tmp_path, TOY_LOG=log, TOY_UNIT=1, TOY_SECONDS=0.2)
+    wait_for(lambda: len(logged(log)) > 4)
+    workers = computing_children(process.pid)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in out + err) == (130, False)
+    assert f"Interrupted. To go on: hofstadter run {file}" in err
+    assert f"{len(finished(tmp_path / 'run.zarr'))} of {TASKS} points are done" in out
+    assert len(workers) == 2
+    assert not any((Path("/proc") / str(worker)).exists() for worker in workers)
+
+
 def computing_children(process: int) -> list[int]:
     """The worker processes of a process: its children that are not multiprocessing's own helpers."""
     children = [

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from hofstadter.io.store import ABSENT, DONE, open_store, open_units
 from hofstadter.io.writer import ChunkWriter
 from hofstadter.sweep import work
 from hofstadter.sweep.json_lines import logged_to
+from hofstadter.sweep.plan import make_plan
 from hofstadter.sweep.run import run
 from hofstadter.tasks.registry import TASKS
 from tests.sweep import toy_task
@@ -88,6 +90,22 @@ def test_the_log_is_json_lines(run_file, monkeypatch, tmp_path):
 def test_a_log_that_cannot_be_written(tmp_path):
     with pytest.raises(RunFileError, match="cannot be written: No such file"), logged_to(tmp_path / "no" / "log"):
         pass
+
+
+@pytest.mark.slow
+def test_a_task_costs_less_than_ten_milliseconds_besides_its_computation(run_file, monkeypatch):
+    """Processor time, which other programs on the machine do not add to."""
+    masses = [number / 1000 for number in range(1000)]
+    asked = run_file(task="{name: butterfly, fluxes: [1/3]}", sweep=f"{{model.mass: {masses}}}")
+    layout = make_plan(asked).layout
+    tasks = [(unit, layout.points_of(unit)) for unit in layout.units]
+    start = time.process_time()
+    for unit, points in tasks:
+        work.RunFileWork(asked).compute(unit, points, None)
+    bare = time.process_time() - start
+    start = time.process_time()
+    assert run(asked).computed == 1000
+    assert (time.process_time() - start - bare) / 1000 < 0.01
 
 
 @pytest.fixture
