@@ -19,8 +19,8 @@ class GapSize:
 
     The gap has r = s q + t p magnetic bands below it, counted from the model's reference (of a lattice model, the
     bottom of the spectrum). Only r enters a fit: at one flux, labels with the same r mean the same gap.
-    Labels and sizes are those of the model, a single flavor: divide the slope of a line that four equal flavors make in a
-    measured fan by four.
+    Labels and sizes are those of the model, a single flavor: divide the slope of a line that four equal flavors make
+    in a measured fan by four.
 
     Args:
         flux: Flux per primitive cell.
