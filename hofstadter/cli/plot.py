@@ -20,7 +20,10 @@ def plot(
     from hofstadter.io.store import open_store
     from hofstadter.tasks.registry import TASKS
 
-    possible = TASKS[open_store(store).attrs["task"]].plots
+    task = open_store(store).attrs["task"]
+    if task not in TASKS:
+        raise RunFileError(f"{store} holds the sweep of a function, which has no plots of its own.")
+    possible = TASKS[task].plots
     if kind and kind not in possible:
         raise RunFileError(f"There is no plot {kind!r} of {store}. Possible: {', '.join(possible)}.")
     pictures = draw(store, [kind] if kind else possible, out)

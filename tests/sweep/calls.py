@@ -39,3 +39,10 @@ def parabola(a: float, b: float) -> dict:
             log.write(f"{a} {b}\n")
     time.sleep(float(os.environ.get("CALLS_SECONDS", "0")))
     return {"parabola": float(a) ** 2 + float(b)}
+
+
+def fatal(x: float) -> float:
+    """Kills its process at 3."""
+    if x == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * float(x)

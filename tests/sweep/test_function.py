@@ -189,6 +189,21 @@ def test_the_task_of_a_run_file(tmp_path):
         hof.sweep(sections, {"model.t2": [0.0]}, chunk_size=2)
 
 
+def test_the_command_line_shows_such_a_store(tmp_path, capsys):
+    from hofstadter.cli.main import main
+
+    hof.sweep(product, GRID, store=tmp_path / "a.zarr")
+    with pytest.raises(SystemExit) as caught:
+        main(["show", str(tmp_path / "a.zarr")])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert "a.zarr: product" in out
+    assert "all" in out
+    with pytest.raises(SystemExit) as caught:
+        main(["plot", str(tmp_path / "a.zarr")])
+    assert (caught.value.code, "has no plots" in capsys.readouterr().err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("grid", "words"),
     [
@@ -222,6 +237,15 @@ def test_functions_without_a_module_travel_to_processes():
     shift = 2.0
     one = hof.sweep(lambda a, b: {"sum": a + b + shift}, GRID, executor="processes", workers=2)
     assert float(one["sum"].sel(a=0.5, b=4)) == 6.5
+
+
+@pytest.mark.slow
+def test_a_point_that_kills_its_worker_again_and_again_has_failed():
+    data = hof.sweep(calls.fatal, {"x": [1.0, 2.0, 3.0, 4.0, 5.0]}, executor="processes", workers=2, vectorize=False)
+    assert data["value"].values.tolist()[:2] + data["value"].values.tolist()[3:] == [2, 4, 8, 10]
+    assert data["point_status"].values.tolist() == [1, 1, 2, 1, 1]
+    ((_, message),) = json.loads(data.attrs["failures"])
+    assert message.startswith("x = 3.0: WorkerDied: The process that computed it died 3 times")
 
 
 @pytest.mark.slow
