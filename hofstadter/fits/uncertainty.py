@@ -28,7 +28,9 @@ class Uncertainty(NamedTuple):
 
 
 def covariance(curvature: Float[np.ndarray, "parameter parameter"]) -> Uncertainty:
-    """Invert half of the second derivatives of chi² as far as they determine the parameters."""
+    """Invert half of the second derivatives of chi² as far as they determine the parameters; NaN stays NaN."""
+    if not np.all(np.isfinite(curvature)):
+        return Uncertainty(np.full_like(curvature, np.nan), np.zeros((0, len(curvature))))
     diagonal = np.diag(curvature)
     own_error = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1))
     values, vectors = np.linalg.eigh(curvature * own_error[:, None] * own_error[None, :])

@@ -171,6 +171,18 @@ def test_too_few_steps():
     assert "`max_steps`" in result.message
 
 
+@pytest.mark.slow
+def test_a_model_that_is_not_finite():
+    def build(t):
+        model = models.square(t=t)
+        return dataclasses.replace(model, onsite=model.onsite + np.nan)
+
+    result = hof.fit(build, {"t": 1.2}, [hof.GapSize("1/3", 0, 1, 1.5, 0.1)])
+    assert result.status is Status.NOT_FINITE
+    np.testing.assert_array_equal(result.observation_status, [Status.NOT_FINITE])
+    assert np.isnan(result.standard_errors["t"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

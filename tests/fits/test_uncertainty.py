@@ -31,3 +31,6 @@ def test_a_parameter_without_influence():
     np.testing.assert_array_equal(undetermined, [[0, 1]])
     # At a saddle of chi² nothing is known about the direction in which it falls.
     assert np.isinf(covariance(np.diag([4.0, -1.0])).covariance[1, 1])
+    found, undetermined = covariance(np.full((2, 2), np.nan))
+    assert np.isnan(found).all()
+    assert not undetermined.size
