@@ -95,6 +95,12 @@ def _at_momenta(make, function, model, numbers):
 
 
 CASES = dict(_cases())
+# What makes its own meshes or traces paths does so in double precision while JAX's 64-bit mode is on; the rest is:
+SINGLE_IN_64_BIT_MODE = [
+    *(f"{name}-{kind}" for kind in PROBLEMS for name in ("energies", "states", "window", "orbital_moment")),
+    *(f"{name}-tight_binding" for name in ("berry_curvature", "quantum_metric", "quantum_geometric_tensor")),
+    *("stacks", "count_chain", "count_ring", "count_blocks", "window_of_a_ring"),
+]
 
 
 def program(name: str, platform: str, precision: str) -> str:
@@ -124,9 +130,14 @@ def test_lowers_for_tpus_without_double_precision(name):
         assert "f64" not in program(name, "tpu", "single")
 
 
-@pytest.mark.parametrize("name", [f"states-{kind}" for kind in PROBLEMS])
+@pytest.mark.parametrize("name", SINGLE_IN_64_BIT_MODE)
+def test_single_precision_models_stay_single_in_64_bit_mode(name):
+    assert "f64" not in program(name, "tpu", "single")
+
+
+@pytest.mark.parametrize("name", ["zone_average-tight_binding", "orbital_magnetization-tight_binding"])
 def test_single_precision_models_need_no_double_complex_numbers_in_64_bit_mode(name):
-    # Real constants and meshes of momenta may be double there: TPUs emulate these.
+    # Meshes of momenta are double there: TPUs emulate these.
     text = program(name, "tpu", "single")
     assert "complex<f32>" in text
     assert "complex<f64>" not in text

@@ -17,7 +17,7 @@ def eigenvalues(matrix: Complex[Array, "*batch n n"]) -> Float[Array, "*batch n"
     whole group have a derivative, and those come out right.
     """
     energies = jax.lax.platform_dependent(matrix, cpu=_lapack_values, default=_values_with_vectors)
-    return jnp.where(_finite(matrix)[..., None], energies, jnp.nan)
+    return jnp.where(_finite(matrix)[..., None], energies, _nan(energies))
 
 
 @eigenvalues.defjvp
@@ -37,7 +37,7 @@ def eigensystem(
     inside degenerate groups: right for everything that does not depend on the choice of vectors in a group.
     """
     states, energies = jax.lax.linalg.eigh(matrix, symmetrize_input=False)
-    return jnp.where(_finite(matrix)[..., None], energies, jnp.nan), states
+    return jnp.where(_finite(matrix)[..., None], energies, _nan(energies)), states
 
 
 @eigensystem.defjvp
@@ -70,6 +70,11 @@ def _inverse_differences(
     return jnp.where(pairs, 1 / jnp.where(pairs, difference, 1), 0)
 
 
+def _nan(like: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """NaN of the same precision: in 64-bit mode JAX makes numbers of Python double, which no TPU has."""
+    return jnp.full((), jnp.nan, like.dtype)
+
+
 def _values_with_vectors(matrix: Complex[Array, "*batch n n"]) -> Float[Array, "*batch n"]:
     return jax.lax.linalg.eigh(matrix, symmetrize_input=False)[1]
 
@@ -92,7 +97,7 @@ def _lapack_values(matrix: Complex[Array, "*batch n n"]) -> Float[Array, "*batch
     )
     call = jax.ffi.ffi_call(target, outputs, vmap_method="broadcast_all")
     _, energies, info = call(matrix, mode=np.uint8(ord("N")), uplo=np.uint8(ord("L")))
-    return jnp.where((info == 0)[..., None], energies, jnp.nan)
+    return jnp.where((info == 0)[..., None], energies, _nan(energies))
 
 
 _LAPACK_TARGETS = {

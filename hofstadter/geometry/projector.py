@@ -158,7 +158,7 @@ def _mixing(bands: tuple[int, int], basis: Eigenbasis, change: Complex[Array, "n
     others = jnp.concatenate([energies[:first], energies[last:]])
     difference = energies[None, first:last] - others[:, None]
     touching = jnp.abs(difference) <= closed_gap
-    inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
+    inverse = jnp.where(touching, jnp.full_like(difference, jnp.nan), 1 / jnp.where(touching, 1, difference))
     coupling = outside.conj().T @ change @ inside
     return outside @ (coupling * inverse.astype(coupling.dtype)) @ inside.conj().T
 

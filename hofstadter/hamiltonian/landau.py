@@ -150,7 +150,8 @@ def _harmonics(
         # exp(iG·R) connects s with one s': the states of rows that differ from `column` by whole levels.
         connected = (row[None, :] - shift.column[:, None]) % p == 0
         area = landau_basis.cross(origin_a + origin_b, momentum) + landau_basis.cross(origin_a, origin_b)
-        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(amplitude.dtype)
+        one = jnp.ones((), amplitude.dtype)
+        half = jnp.where((a == b) & jnp.all(m == 0), one / 2, one)
         scale = half * amplitude * turns_to_phase(-ratio * area / 2) * shift.phase[:, None]
         coupled = connected & kept[a][:, None] & kept[b][None, :]
         return jnp.where(coupled, scale * displacement(z, table)[level[:, None], level[None, :]], 0)

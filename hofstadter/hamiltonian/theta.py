@@ -169,7 +169,8 @@ def _harmonics(
         z = landau_basis.displacement_parameter(momentum, model.vectors, p, q)
         connected = (state[:, None] - m[0] - state[None, :]) % p == 0
         coupled = connected & kept[a][:, None] & kept[b][None, :]
-        half = jnp.where((a == b) & jnp.all(m == 0), 0.5, 1.0).astype(amplitude.dtype)
+        one = jnp.ones((), amplitude.dtype)
+        half = jnp.where((a == b) & jnp.all(m == 0), one / 2, one)
         return jnp.where(coupled, half * amplitude * displacement(z, table)[level[:, None], level[None, :]], 0)
 
     return jax.vmap(one)(model.potential, jnp.asarray(model.harmonics, dtype=int).reshape(-1, 4))

@@ -29,10 +29,11 @@ def filling_difference(
     return sign * jnp.where(temperature > 0, warm, cold)
 
 
-def safe(temperature: Float[Array, ""]) -> Float[Array, ""]:
+def safe(temperature: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """The temperature, or 1 where it is zero and the result will not be used."""
     return jnp.where(temperature > 0, temperature, 1)
 
 
 def _step(energy, closed):
-    return jnp.where(energy > closed, 1.0, jnp.where(energy < -closed, 0.0, 0.5)).astype(energy.dtype)
+    full, empty = jnp.ones((), energy.dtype), jnp.zeros((), energy.dtype)
+    return jnp.where(energy > closed, full, jnp.where(energy < -closed, empty, full / 2))

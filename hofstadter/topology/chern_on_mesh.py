@@ -160,7 +160,7 @@ def _summarize(k, energies, fluxes) -> _Summary:
         x.reshape(-1, x.shape[-1]) for x in (fluxes.flux, fluxes.link, fluxes.gap, fluxes.resolved)
     )
     corners = k[:-1, :-1].reshape(-1, 2)
-    unresolved_gap = jnp.where(resolved, jnp.inf, gap)
+    unresolved_gap = jnp.where(resolved, jnp.full_like(gap, jnp.inf), gap)
     return _Summary(
         flux=jnp.sum(flux, axis=0),
         max_flux=jnp.max(jnp.abs(flux), axis=0),
@@ -192,15 +192,16 @@ def _result(problem, groups, points, parts: _Summary) -> MeshChern:
     status = jnp.where(certain, int(Status.OK), int(Status.MESH_TOO_COARSE))
     status = jnp.where(closed, int(Status.GAP_CLOSED), status)
     status = jnp.where(jnp.all(parts.finite), status, int(Status.NOT_FINITE)).astype(jnp.int32)
+    unresolved_k = parts.unresolved_k[worst, every]
     return MeshChern(
-        value=jnp.where(status == int(Status.OK), value, jnp.nan),
+        value=jnp.where(status == int(Status.OK), value, jnp.full_like(value, jnp.nan)),
         status=status,
         max_flux=jnp.max(parts.max_flux, axis=0),
         min_link=jnp.min(parts.min_link, axis=0),
         min_gap=min_gap,
         min_gap_k=parts.min_gap_k[lowest, every],
         unresolved=unresolved,
-        unresolved_k=jnp.where((unresolved > 0)[:, None], parts.unresolved_k[worst, every], jnp.nan),
+        unresolved_k=jnp.where((unresolved > 0)[:, None], unresolved_k, jnp.full_like(unresolved_k, jnp.nan)),
         residual=residual,
         points=points,
     )

@@ -114,10 +114,11 @@ def differentiated_chern(
 
 def _result(turns, residual, status, gap, k, points) -> DifferentiatedChern:
     touching = status == int(Status.GAP_CLOSED)
+    undefined = jnp.full_like(turns, jnp.nan)
     return DifferentiatedChern(
-        value=jnp.where(status == int(Status.OK), jnp.round(turns), jnp.nan),
-        integral=jnp.where(touching, jnp.nan, turns),
-        residual=jnp.where(touching, jnp.nan, residual),
+        value=jnp.where(status == int(Status.OK), jnp.round(turns), undefined),
+        integral=jnp.where(touching, undefined, turns),
+        residual=jnp.where(touching, undefined, residual),
         status=status.astype(jnp.int32),
         min_gap=gap,
         min_gap_k=k,

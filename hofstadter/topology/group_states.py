@@ -45,7 +45,7 @@ def _group_jvp(bands, primals, tangents):
     difference = energies[None, first:last] - energies[:, None]
     rounding = 8 * energies.shape[0] * jnp.finfo(energies.dtype).eps * jnp.max(jnp.abs(energies))
     touching = jnp.abs(difference) <= rounding
-    inverse = jnp.where(touching, jnp.nan, 1 / jnp.where(touching, 1, difference))
+    inverse = jnp.where(touching, jnp.full_like(difference, jnp.nan), 1 / jnp.where(touching, 1, difference))
     coupling = states.conj().T @ change @ states[:, first:last]
     inverse = jnp.where(outside, inverse, 0).astype(coupling.dtype)
     return states[:, first:last], states @ (coupling * inverse)

@@ -215,7 +215,8 @@ def raise_first_failure(status: Array, k: Array) -> None:
 
 def _phases(carried: Transport, matrix: Complex[Array, "path m m"]) -> Float[Array, "path m"]:
     defined = (carried.status == int(Status.OK)) | (carried.status == int(Status.MESH_TOO_COARSE))
-    return jnp.where(defined[:, None], berry_phases(matrix), jnp.nan)
+    phases = berry_phases(matrix)
+    return jnp.where(defined[:, None], phases, jnp.full_like(phases, jnp.nan))
 
 
 @eqx.filter_jit
