@@ -125,7 +125,7 @@ def fit(
         >>> import hofstadter as hof
         >>> graphene = functools.partial(hof.models.honeycomb, t=2.7)
         >>> data = [hof.GapSize("1/20", 0, 2, 0.95, 0.02), hof.GapSize("1/20", 1, 0, 0.21, 0.02)]
-        >>> result = hof.fit(graphene, {"t2": 0.0, "mass": 0.1}, data)  # doctest: +SKIP
+        >>> result = hof.fit(graphene, {"t2": 0.0, "mass": 0.1}, data)
     """
     warn_if_single_precision()
     load_packages()

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter.eigensolver import dense
+from hofstadter.eigensolver.pieces import in_pieces
+from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.fits.observations import Edge
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian.at_flux import at_flux
@@ -34,6 +36,7 @@ class EdgeStack(eqx.Module):
         size: Lattice models: cells that magnetic cells are padded to. Continuum models: Landau levels or, at zero
             flux, plane waves.
         flux: Continuum models only: the flux that all edges share.
+        memory_gb: Working memory for the matrices; more of them are done in pieces.
     """
 
     index: Int[Array, " edge"]
@@ -44,6 +47,7 @@ class EdgeStack(eqx.Module):
     momenta: Float[Array, "edge momentum 2"]
     size: int = eqx.field(static=True)
     flux: Flux | None = eqx.field(static=True)
+    memory_gb: float = eqx.field(static=True)
 
     def energies(self, model: Model) -> Float[Array, " edge"]:
         """The energies, differentiable in the model."""
@@ -51,22 +55,25 @@ class EdgeStack(eqx.Module):
             assert self.flux is not None  # `stack_edges` puts every flux of a continuum model into its own stack
             basis = {"levels": self.size} if self.flux.p else {"plane_waves": self.size}
             problem = at_flux(model, self.flux, **basis)
-            first = problem.first_band + model.wanted_bands(self.flux)[0]
+            rows, first = problem.basis_size, problem.first_band + model.wanted_bands(self.flux)[0]
 
-            def matrix(p, q, k):
+            def matrix(number, k):
                 return problem.matrix(k)
 
         else:
-            first = 0
+            rows, first = self.size * model.orbitals, 0
 
-            def matrix(p, q, k):
+            def matrix(number, k):
+                p, q = self.p[number], self.q[number]
                 return TightBindingProblem(model=model, p=p, q=q, cells=self.size).matrix(k)
 
-        def edge(p, q, band, side, momenta):
-            levels = jax.vmap(lambda k: level_energy(matrix(p, q, k), first + band))(momenta)
+        def edge(number):
+            row, side = first + self.band[number], self.side[number]
+            levels = jax.vmap(lambda k: level_energy(matrix(number, k), row))(self.momenta[number])
             return side * jnp.max(side * levels)
 
-        return jax.vmap(edge)(self.p, self.q, self.band, self.side, self.momenta)
+        count, slots, _ = self.momenta.shape
+        return in_pieces(edge, jnp.arange(count), max(1, chunk_size(rows, self.memory_gb) // slots))
 
 
 @jax.custom_jvp
@@ -90,13 +97,16 @@ def _level_energy_jvp(primals, tangents):
     return energies[row], jnp.sum((density.conj() * tangents[0]).real)
 
 
-def stack_edges(edges: Sequence[Edge], momenta: Sequence[np.ndarray], sizes: Mapping[Flux, int]) -> list[EdgeStack]:
+def stack_edges(
+    edges: Sequence[Edge], momenta: Sequence[np.ndarray], sizes: Mapping[Flux, int], memory_gb: float
+) -> list[EdgeStack]:
     """Sort edges into stacks of equal matrix size.
 
     Args:
         edges: The edges.
         momenta: For each edge its momenta (momentum, 2).
         sizes: Continuum models only: Landau levels or plane waves of each flux. Fluxes of lattice models share stacks.
+        memory_gb: Working memory for the matrices of one stack.
 
     Returns:
         The stacks, in which edges with fewer momenta than others repeat their last one.
@@ -120,6 +130,7 @@ def stack_edges(edges: Sequence[Edge], momenta: Sequence[np.ndarray], sizes: Map
                 momenta=jnp.asarray(np.stack(rows)),
                 size=size,
                 flux=flux,
+                memory_gb=memory_gb,
             )
         )
     return stacks

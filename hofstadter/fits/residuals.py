@@ -138,7 +138,8 @@ class EdgeSearch:
             build=self.build,
             names=self.names,
             bands=self.bands,
-            stacks=stack_edges(table.edges, self.momenta, self.sizes),
+            # Each parameter has derivatives of the matrices.
+            stacks=stack_edges(table.edges, self.momenta, self.sizes, self.memory_gb / (1 + len(self.names))),
             weights=jnp.asarray(table.weights),
             is_level=jnp.asarray(table.is_level, float),
             measured=jnp.asarray(table.measured),

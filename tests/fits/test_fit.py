@@ -226,6 +226,17 @@ def test_packages_that_are_not_installed(package, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["gauss_newton", "gradient"])
+def test_little_memory_gives_the_same_in_pieces(method, rng):
+    data = noisy(rng)
+    whole = hof.fit(models.honeycomb, START, data, method=method)
+    # Room for three of the fourteen edges at a time.
+    pieces = hof.fit(models.honeycomb, START, data, method=method, memory_gb=3 * 3 * 64 * 8**2 / 1e9)
+    assert pieces.values == pytest.approx(whole.values, abs=1e-9)
+    np.testing.assert_allclose(pieces.covariance, whole.covariance, rtol=1e-7)
+
+
+@pytest.mark.slow
 def test_matrices_of_many_sizes_in_one_program(rng):
     """Their LAPACK calls must not run side by side: that deadlocked XLA's CPU threads."""
     labels = [("1/3", 1, 0), ("1/5", 0, 1), ("1/8", 1, 0), ("1/12", 0, 1), ("1/12", 1, -1), ("1/20", 1, 0)]
