@@ -61,6 +61,7 @@ def main() -> int:
         topology.all_bands,
         continuum.moire_spectra,
         continuum.low_fields,
+        continuum.windows,
         fresh.cold_starts,
         fresh.bounded_memory,
     ]

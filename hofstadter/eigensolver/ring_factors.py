@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter.eigensolver import dense
-from hofstadter.hamiltonian.rings import BlockRing
+from hofstadter.hamiltonian.rings import BlockRing, adjoint_product
 
 
 class RingFactors(NamedTuple):
@@ -37,7 +37,7 @@ class RingFactors(NamedTuple):
             before, taken = carry
             mixing, own = block
             own = own - before
-            passed = mixing.mT.conj() @ own
+            passed = adjoint_product(mixing, own)
             return (passed[:rows], taken + passed[rows:]), own
 
         def backward(after, block):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from hofstadter.eigensolver import dense
+from hofstadter.hamiltonian.rings import adjoint_product
 
 # Vectors that a cycle adds beyond three times the returned levels, and cycles after which no more is expected.
 EXTRA = 16
@@ -63,7 +64,7 @@ def nearest_levels(
         basis, projected = state
         first = kept + number * together
         image = inverse(jax.lax.dynamic_slice_in_dim(basis, first, together, axis=1))
-        elements = basis.mT.conj() @ image
+        elements = adjoint_product(basis, image)
         following = _orthonormal(basis, image - basis @ elements)
         basis = jax.lax.dynamic_update_slice_in_dim(basis, following, first + together, axis=1)
         return basis, jax.lax.dynamic_update_slice_in_dim(projected, elements[:size], first, axis=1)
@@ -99,7 +100,7 @@ def _refined(apply: Apply, inverse: Apply, states: Complex[Array, "basis level"]
     """
     states, _ = jnp.linalg.qr(inverse(states))
     image = apply(states)
-    elements = states.mT.conj() @ image
+    elements = adjoint_product(states, image)
     energies, mixing = dense.eigensystem((elements + elements.mT.conj()) / 2)
     states, image = states @ mixing, image @ mixing
     return Levels(energies, states, jnp.linalg.norm(image - states * energies[None, :].astype(states.dtype), axis=0))
@@ -114,4 +115,4 @@ def _orthonormal(
     in the second pass: so copies of a degenerate level are found.
     """
     new, _ = jnp.linalg.qr(new)
-    return jnp.linalg.qr(new - basis @ (basis.mT.conj() @ new))[0]
+    return jnp.linalg.qr(new - basis @ adjoint_product(basis, new))[0]

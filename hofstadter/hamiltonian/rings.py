@@ -52,10 +52,10 @@ class BlockRing(eqx.Module):
         """H ψ."""
         chain, edge = self.parts(states)
         after = jnp.concatenate([chain[1:], jnp.zeros_like(chain[:1])])
-        below = self.upper.mT.conj() @ chain
+        below = adjoint_product(self.upper, chain)
         before = jnp.concatenate([jnp.zeros_like(chain[:1]), below[:-1]])
         result = self.diagonal @ chain + self.upper @ after + before + self.border @ edge
-        last = self.last @ edge + jnp.sum(self.border.mT.conj() @ chain, axis=0)
+        last = self.last @ edge + jnp.sum(adjoint_product(self.border, chain), axis=0)
         return jnp.concatenate([result.reshape(-1, states.shape[1]), last])
 
     def parts(
@@ -79,6 +79,13 @@ class BlockRing(eqx.Module):
         """Rows of the matrix."""
         blocks, rows, edge = self.border.shape
         return blocks * rows + edge
+
+
+def adjoint_product(
+    matrix: Complex[Array, "*batch row column"], states: Complex[Array, "*batch row band"]
+) -> Complex[Array, "*batch column band"]:
+    """Adjoint of a large matrix times few states, without a transposed copy of the matrix."""
+    return (states.mT.conj() @ matrix).mT.conj()
 
 
 class RingLayout(NamedTuple):
