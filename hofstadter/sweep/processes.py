@@ -1,19 +1,20 @@
 """Processes of this machine, each on a GPU or a group of cores of its own; one that dies is replaced."""
 
-import contextlib
 import dataclasses
 import itertools
 import logging
 import multiprocessing
 import os
+import pickle
 import queue
 import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import threadpoolctl
@@ -22,6 +23,9 @@ from hofstadter.sweep.executors import TRIES, WorkerDied
 from hofstadter.sweep.settings import call_with, read_settings
 
 log = logging.getLogger(__name__)
+
+# A process that is told to end and does not is killed.
+SECONDS_TO_END = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +42,10 @@ class Place:
 
 
 class ProcessExecutor:
-    """Computes calls in processes of this machine.
+    """Computes calls in processes of this machine; a call whose process dies is made again, at most `TRIES` times.
 
-    Each process is a pool of one from the standard library: when it dies, this one call is lost and no other. The call
-    is made again in a new process, at most `TRIES` times in all.
+    Not a pool of the standard library: when a process is killed in the middle of sending a large result, such a pool
+    waits for the rest forever, because it holds the other end of the pipe itself. Here only the process does.
     """
 
     local = False
@@ -78,7 +82,7 @@ class ProcessExecutor:
             for number in range(1, TRIES + 1):
                 try:
                     return worker.call(function, *arguments)
-                except BrokenProcessPool:
+                except _Died:
                     log.warning("A worker process died (try %d of %d).", number, TRIES)
             raise WorkerDied(
                 f"The process that computed it died {TRIES} times: it was killed, or had too little memory."
@@ -87,46 +91,87 @@ class ProcessExecutor:
             self._idle.put(worker)
 
 
+class _Died(Exception):
+    """The process ended before it answered."""
+
+
 class _Worker:
-    """One process, started when it is needed and again when it died."""
+    """One process and the pipe to it, started when they are needed and again after it died."""
 
     def __init__(self, place: Place):
         self.place = place
-        self._pool: ProcessPoolExecutor | None = None
-        self._process = 0
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
         self._closed = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Have the process call a function; raises what it raises."""
         try:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-                self._process = self._pool.submit(prepare, self.place).result()
-            return self._pool.submit(call_with, read_settings(), function, *arguments).result()
-        except BrokenProcessPool:
-            self._pool = None
+            pipe = self._pipe or self._start()
+            pipe.send((read_settings(), function, arguments))
+            succeeded, value = pipe.recv()
+        except (EOFError, ConnectionError):
+            self._end()
             if self._closed:
                 raise RuntimeError("The processes were ended.") from None
-            raise
+            raise _Died from None
+        if not succeeded:
+            raise value
+        return value
 
     def close(self) -> None:
+        """End the process, whatever it does."""
         self._closed = True
-        pool = self._pool
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if self._process:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._process, signal.SIGTERM)
+        self._end()
+
+    def _start(self) -> Connection:
+        if self._closed:
+            raise EOFError
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, self.place), daemon=True)
+        self._process.start()
+        theirs.close()  # now its end is the end of the file here
+        return self._pipe
+
+    def _end(self) -> None:
+        process, self._process, self._pipe = self._process, None, None
+        if process is not None:
+            process.terminate()
+            process.join(SECONDS_TO_END)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
 
 
-def prepare(place: Place) -> int:
-    """Settle this process, just started, in its place; returns its number."""
+def serve(pipe: Connection, place: Place) -> None:
+    """Be a worker process: answer calls until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ |= _environment(place)
+    _settle(place)
+    while True:
+        try:
+            data = pipe.recv_bytes()
+        except EOFError:
+            return
+        try:
+            settings, function, arguments = pickle.loads(data)
+            answer = True, call_with(settings, function, *arguments)
+        except Exception as error:
+            answer = False, error
+        try:
+            pipe.send(answer)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            pipe.send((False, RuntimeError(f"The result cannot be sent to another process: {error}")))
+
+
+def _settle(place: Place) -> None:
+    """Keep this process, just started, in its place; JAX has not looked for devices yet."""
+    if place.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = place.gpu
     if place.cores:
         os.sched_setaffinity(0, place.cores)
         threadpoolctl.threadpool_limits(len(place.cores))
-    return os.getpid()
 
 
 def find_places(workers: int | None, device: str) -> list[Place]:
@@ -156,10 +201,6 @@ def list_gpus(environment: Mapping[str, str]) -> list[str]:
         return []
     done = subprocess.run([command, "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return [str(number) for number, line in enumerate(done.stdout.splitlines()) if line.startswith("GPU")]
-
-
-def _environment(place: Place) -> dict[str, str]:
-    return {"CUDA_VISIBLE_DEVICES": place.gpu} if place.gpu else {}
 
 
 def _end_with_parent() -> None:

@@ -28,6 +28,16 @@ def die(marks: str, times: int) -> int:
     return calls
 
 
+def large() -> bytes:
+    """More than a pipe holds."""
+    return bytes(10_000_000)
+
+
+def nothing_to_send():
+    """A result that cannot be pickled."""
+    return lambda: None
+
+
 def wait(seconds: float) -> None:
     time.sleep(seconds)
 

@@ -10,6 +10,7 @@ import pytest
 from hofstadter.sweep import executors, processes
 from hofstadter.sweep.executors import SerialExecutor, WorkerDied, make_executor
 from hofstadter.sweep.processes import Place, ProcessExecutor, find_places, list_gpus
+from hofstadter.sweep.settings import read_settings
 from hofstadter.sweep.slurm import SlurmExecutor
 from tests.sweep import calls
 from tests.sweep.command import ROOT
@@ -120,6 +121,26 @@ def test_processes_are_pinned_and_replaced_when_they_die(two_processes, tmp_path
     assert 1 <= len(cores) <= max(1, len(os.sched_getaffinity(0)) // 2)
     assert two_processes.submit(calls.die, str(tmp_path), 1).result(60) == 2
     assert isinstance(two_processes.submit(divmod, 7, 0).exception(60), ZeroDivisionError)
+    assert "cannot be sent to another process" in str(two_processes.submit(calls.nothing_to_send).exception(60))
+    assert len(two_processes.submit(calls.large).result(60)) == 10_000_000
+
+
+@pytest.mark.slow
+def test_a_process_killed_in_the_middle_of_sending_is_noticed():
+    worker = processes._Worker(Place(()))
+    pipe = worker._start()
+    pipe.send((read_settings(), calls.large, ()))
+    assert pipe.poll(60)  # it sends, and waits until somebody reads
+    assert worker._process is not None
+    assert worker._process.pid is not None
+    os.kill(worker._process.pid, signal.SIGKILL)
+    with pytest.raises(EOFError):
+        pipe.recv()
+    worker._end()
+    assert worker.call(divmod, 7, 2) == (3, 1)
+    worker.close()
+    with pytest.raises(RuntimeError, match="were ended"):
+        worker.call(divmod, 7, 2)
 
 
 @pytest.mark.slow
