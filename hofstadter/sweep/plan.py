@@ -15,8 +15,9 @@ from hofstadter.tasks._basis import padded_rows, with_bands
 
 # A killed run loses a unit, and each costs some milliseconds of dispatch and writing: aim at a few seconds.
 SECONDS_PER_UNIT = 5.0
-# Eigenvalues of a complex Hermitian matrix take about 16/3 n³ operations; at 10 Gflop/s.
-SECONDS_PER_CUBE = 16 / 3 / 10e9
+# Eigenvalues of a complex Hermitian n × n matrix take about 16/3 n³ operations; at 10 Gflop/s.
+OPERATIONS_PER_CUBE = 16 / 3
+SECONDS_PER_CUBE = OPERATIONS_PER_CUBE / 10e9
 # What the smallest matrix takes, and what one point takes besides its matrices, measured on two CPU cores.
 SECONDS_PER_MATRIX = 1e-5
 SECONDS_PER_POINT = 0.05
@@ -42,6 +43,13 @@ class Plan:
     sizes: tuple[int, ...]
     work: tuple[float, ...]
     sizes_known: bool = True
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations of all diagonalizations at one place of the sweep."""
+        return OPERATIONS_PER_CUBE * sum(
+            n * float(size) ** 3 for n, size in zip(self.matrices, self.sizes, strict=True)
+        )
 
     def unit_seconds(self, unit: Unit) -> float:
         """The sum of `work` over a unit."""

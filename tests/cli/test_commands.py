@@ -106,6 +106,10 @@ def test_check_says_what_a_run_costs(hofstadter, file, tmp_path):
     assert rows["points"].strip() == "11 fluxes × 2 sweep points"
     assert rows["matrices"].strip() == "about 880"
     assert rows["sizes"].strip() == "2 to 16, 4 padded sizes"
+    # 40 matrices of the toy at each of 2 + 1 + 2 + 2 + 4 fluxes, padded to 1, 2, 4, 4 and 8 cells of two orbitals.
+    assert float(rows["operations"].split()[1]) == pytest.approx(
+        80 * 16 / 3 * (2 * 8 + 64 + 4 * 512 + 4 * 4096), rel=0.1
+    )
     assert rows["memory"].startswith("up to 4 GB")
     assert rows["store"].strip() == f"{tmp_path / 'run.zarr'} (new)"
     hofstadter("run", file)
