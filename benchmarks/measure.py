@@ -34,6 +34,7 @@ class Line:
         target: Ratio to reach; None if none was set.
         note: What a reader of the number must know.
         headline: Whether it is in the README's table.
+        flops: Floating-point operations that the work needs; None if that is no useful number.
     """
 
     work: str
@@ -47,6 +48,7 @@ class Line:
     target: float | None = None
     note: str = ""
     headline: bool = True
+    flops: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -119,6 +121,20 @@ def as_solve_calls(function: Callable[[Any], Any], argument: Any) -> Callable[[]
 
 def largest(difference: Any) -> float:
     return float(np.max(np.abs(np.asarray(difference))))
+
+
+def peak_flops() -> float:
+    """Floating-point operations per second of a product of complex matrices, the roof for dense algorithms here."""
+    size = 1000
+    rng = np.random.default_rng(0)
+    host = rng.standard_normal((size, size)) + 1j * rng.standard_normal((size, size))
+    if jax.default_backend() == "cpu":
+        seconds = min(clock(lambda: host @ host)[0] for _ in range(5))
+    else:
+        device, product = jax.numpy.asarray(host), jax.jit(lambda x: x @ x)
+        clock(lambda: product(device))
+        seconds = min(clock(lambda: product(device))[0] for _ in range(5))
+    return 8 * size**3 / seconds
 
 
 def surroundings(blas_threads: str, quick: bool) -> dict[str, Any]:

@@ -14,17 +14,30 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_table(surroundings: dict[str, Any], lines: list[Line]) -> None:
+def print_table(surroundings: dict[str, Any], lines: list[Line], peak: float) -> None:
     # Piped output has no width of its own, and a table cut to 80 columns cannot be read.
     console = Console(width=max(shutil.get_terminal_size((150, 40)).columns, 130))
     versions = ", ".join(f"{name} {version}" for name, version in surroundings["versions"].items())
     console.print(
         f"{surroundings['device']}, BLAS threads of the rival: {surroundings['blas_threads_of_the_rival']}, "
-        f"Python {surroundings['python']}, {versions}, {surroundings['date']}",
+        f"Python {surroundings['python']}, {versions}, {surroundings['date']}; "
+        f"matrix product {peak / 1e9:.3g} Gflop/s",
         highlight=False,
     )
     table = Table(show_lines=False)
-    for name in ("work", "size", "first call", "compiling", "ours", "rival", "its time", "ratio", "goal", "error"):
+    for name in (
+        "work",
+        "size",
+        "first call",
+        "compiling",
+        "ours",
+        "rival",
+        "its time",
+        "ratio",
+        "goal",
+        "error",
+        "speed",
+    ):
         table.add_column(name, justify="left" if name in ("work", "size", "rival") else "right")
     for line in lines:
         table.add_row(
@@ -38,11 +51,16 @@ def print_table(surroundings: dict[str, Any], lines: list[Line]) -> None:
             "" if line.ratio is None else f"{line.ratio:.2f}",
             "" if line.target is None else f"{line.target:g}",
             "" if line.error is None else f"{line.error:.1g}",
+            "" if line.flops is None else _speed(line.flops / line.ours, peak),
         )
     console.print(table)
     for line in lines:
         if line.note:
             console.print(f"{line.work}, {line.size}: {line.note}.", highlight=False)
+
+
+def _speed(rate: float, peak: float) -> str:
+    return f"{rate / 1e9:.3g} Gflop/s, {rate / peak:.0%}"
 
 
 def _seconds(value: float | None) -> str:

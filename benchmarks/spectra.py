@@ -15,6 +15,9 @@ from hofstadter.hamiltonian.bloch import TightBindingProblem
 
 SIZES = (16, 48, 96, 194, 400)
 HEADLINES = (48, 194)
+# Real operations per n³ of a complex matrix: 4/3 complex products and sums to make it tridiagonal, four real ones each;
+# with eigenvectors by divide and conquer about three times as many.
+VALUES_FLOPS, VECTORS_FLOPS = 16 / 3, 16
 
 
 def batched_dense(quick: bool) -> Iterator[Line]:
@@ -38,6 +41,7 @@ def batched_dense(quick: bool) -> Iterator[Line]:
                 size,
                 rival,
                 **times,
+                flops=count * VALUES_FLOPS * n**3,
                 error=None if their is None else largest(our - np.asarray(their)),
                 target=target,
                 headline=n in HEADLINES and rival.startswith("numpy"),
@@ -50,6 +54,7 @@ def batched_dense(quick: bool) -> Iterator[Line]:
                 size,
                 rival,
                 **times,
+                flops=count * VECTORS_FLOPS * n**3,
                 error=largest(matrices @ states - states * energies[:, None, :]),
                 target=target,
                 note="error: largest entry of H v − E v of ours",
