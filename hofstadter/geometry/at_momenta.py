@@ -1,16 +1,16 @@
 """Quantities of a group of bands at given momenta: in memory-bounded pieces, and refused where the group touches."""
 
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from hofstadter._checks import fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver._threads import single_threaded_blas
-from hofstadter.eigensolver.pieces import in_pieces
+from hofstadter.eigensolver.pieces import in_pieces, within_memory
 from hofstadter.eigensolver.spectrum import chunk_size
 from hofstadter.errors import CalculationError, Status
 from hofstadter.geometry.averaging import MATRICES_PER_MOMENTUM
@@ -46,8 +46,9 @@ def at_momenta(
     chunk = chunk_size(problem.basis_size, memory_gb / MATRICES_PER_MOMENTUM)
     if not is_concrete(problem, k):
         return _in_pieces(function, problem, bands, k, chunk)
+    call = functools.partial(_in_pieces, function, problem, bands, k)
     with single_threaded_blas():
-        result = jax.block_until_ready(_in_pieces(function, problem, bands, k, min(chunk, k.size // 2 or 1)))
+        result, _ = within_memory(call, min(chunk, k.size // 2 or 1))
     if throw:
         _raise_at_first_nan(problem, k, np.asarray(result))
     return result

@@ -179,10 +179,10 @@ def test_bound_arguments_count():
 
 
 def test_the_task_of_a_run_file(tmp_path):
-    sections = {"model": {"name": "honeycomb"}, "task": {"name": "butterfly", "fluxes": ["1/3", hof.Flux(1, 2)]}}
+    sections = {"model": {"name": "honeycomb"}, "task": {"name": "bands", "flux": hof.Flux(1, 2), "points": 6}}
     data = hof.sweep(sections, {"model.t2": np.array([0.0, 0.1])}, store=tmp_path / "a.zarr")
-    direct = hof.butterfly(hof.models.honeycomb(t2=0.1), fluxes=["1/3", "1/2"])
-    np.testing.assert_array_equal(data["band_lower"].isel(t2=1), direct.sortby("flux")["band_lower"])
+    direct = hof.bands(hof.models.honeycomb(t2=0.1), "1/2", points=6)
+    np.testing.assert_array_equal(data["energy"].isel(t2=1), direct["energy"])
     with pytest.raises(RunFileError, match="is not a parameter of honeycomb"):
         hof.sweep({**sections, "model": {"name": "honeycomb", "tt": 1}}, {"model.t2": [0.0]})
     with pytest.raises(ValueError, match="are for functions"):
