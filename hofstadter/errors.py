@@ -3,6 +3,7 @@
 import enum
 
 
+@enum.unique
 class Status(enum.IntEnum):
     """How a calculation ended. Arrays of statuses hold these integers; `Status(code).message` explains one."""
 
@@ -18,8 +19,8 @@ class Status(enum.IntEnum):
     PATCH_TOO_SMALL = 9
     CUTOFF_TOO_LOW = 10
     OUT_OF_RANGE = 11
-    FIT_NOT_CONVERGED = 11
-    NOT_DETERMINED = 12
+    FIT_NOT_CONVERGED = 12
+    NOT_DETERMINED = 13
     WINDOW_INCOMPLETE = 14
 
     @property

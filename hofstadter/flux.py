@@ -177,14 +177,16 @@ def simplest_flux(low: float | Fraction, high: float | Fraction) -> Flux:
     return Flux(result.numerator, result.denominator)
 
 
-def fluxes_near(values: Sequence[float], tolerance: float = 0.25, max_denominator: int | None = None) -> list[Flux]:
+def fluxes_near(
+    values: Sequence[float] | np.ndarray, tolerance: float = 0.25, max_denominator: int | None = None
+) -> list[Flux]:
     """A simple fraction close to each of several fluxes, all different: an evenly spaced list stays nearly even.
 
     Args:
         values: Flux quanta per cell, ascending.
         tolerance: How far a fraction may lie from its value, as a part of the distance to the nearest other value
-            (of a single value: of the value itself). Below one half. The denominators stay below one over that
-            distance.
+            (of a single value: of the value itself). Below one half. No denominator is above 1 / (2 × that distance),
+            rounded up.
         max_denominator: Largest denominator to accept.
 
     Returns:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hofstadter.flux import Flux, as_fluxes, farey, farey_neighbors
+from hofstadter.flux import Flux, as_fluxes, farey, farey_neighbors, fluxes_near, simplest_flux
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -136,3 +136,41 @@ def test_farey_neighbors_by_search(pair, min_denominator):
         )
         assert (found.p, found.q) == next(candidates)
     assert left < Flux(p, q) < right
+
+
+def test_simplest_flux_has_the_smallest_denominator(rng):
+    for _ in range(200):
+        low = rng.uniform(-2, 2)
+        high = low + 10 ** rng.uniform(-4, 0)
+        found = simplest_flux(low, high)
+        assert low <= float(found) <= high
+        for q in range(1, found.q):
+            assert np.floor(high * q) < np.ceil(low * q), (low, high, q)
+    assert simplest_flux(0.3, 0.35) == Flux(1, 3)
+    assert simplest_flux(-0.35, -0.3) == Flux(-1, 3)
+    assert simplest_flux(-0.1, 0.2) == Flux(0, 1)
+    with pytest.raises(ValueError, match="must be at least low"):
+        simplest_flux(0.3, 0.2)
+
+
+def test_fluxes_near_even_numbers():
+    values = np.linspace(1 / 200, 0.3, 80)
+    fluxes = fluxes_near(values)
+    step = values[1] - values[0]
+    assert np.abs(np.array([float(flux) for flux in fluxes]) - values).max() <= step / 4
+    assert fluxes == sorted(set(fluxes))
+    assert max(flux.q for flux in fluxes) <= np.ceil(2 / step)
+    assert fluxes_near([0.0, 0.1])[0] == Flux(0, 1)
+    assert abs(float(fluxes_near([0.123])[0]) - 0.123) <= 0.123 / 4
+
+
+def test_fluxes_near_refuses():
+    for values in ([0.2, 0.1], [0.1, 0.1], [], np.array([[0.1]])):
+        with pytest.raises(ValueError, match="ascending"):
+            fluxes_near(values)
+    with pytest.raises(ValueError, match="finite"):
+        fluxes_near([0.1, np.nan])
+    with pytest.raises(ValueError, match="tolerance"):
+        fluxes_near([0.1, 0.2], tolerance=0.5)
+    with pytest.raises(ValueError, match="`max_denominator` must be at least .* needs"):
+        fluxes_near(np.linspace(0.001, 0.002, 10), max_denominator=50)

@@ -57,7 +57,11 @@ def draw(store: Path, plots: Sequence[str], out: Path | None = None) -> list[Pat
                 continue
             tags = [plot] if out is None or len(plots) > 1 else []
             tags += [name.replace(", ", "_")] if name else []
-            path = base.with_name("_".join([base.stem, *tags]) + base.suffix)
+            suffix = ".html" if plot == "html" else base.suffix
+            path = base.with_name("_".join([base.stem, *(tag for tag in tags if tag != "html")]) + suffix)
+            if plot == "html":
+                written.append(hofstadter.plots.save_html(data.load(), path, title=name))
+                continue
             axes = getattr(hofstadter.plots, plot)(data.load(), ax=Figure(layout="constrained").subplots())
             if name:
                 axes.set_title(name)

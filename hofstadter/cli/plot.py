@@ -10,7 +10,7 @@ from hofstadter.errors import RunFileError
 
 def plot(
     store: Annotated[Path, typer.Argument(help="The store of a run.", show_default=False)],
-    kind: Annotated[str, typer.Option(help="Which plot; by default all that the task has.", show_default=False)] = "",
+    kind: Annotated[str, typer.Option(help="Which plot, html for an interactive page; by default all pictures that the task has.", show_default=False)] = "",
     out: Annotated[
         Path | None, typer.Option(help="The picture, such as figure.pdf; by default next to the store.")
     ] = None,
@@ -26,7 +26,8 @@ def plot(
     possible = TASKS[task].plots
     if kind and kind not in possible:
         raise RunFileError(f"There is no plot {kind!r} of {store}. Possible: {', '.join(possible)}.")
-    pictures = draw(store, [kind] if kind else possible, out)
+    # Interactive pages need a package more.
+    pictures = draw(store, [kind] if kind else [plot for plot in possible if plot != "html"], out)
     if not pictures:
         typer.echo(f"Nothing in {store} is done yet, so there is nothing to draw.", err=True)
         raise typer.Exit(1)

@@ -21,8 +21,6 @@ from hofstadter.models.tight_binding import TightBinding
 
 # Where the energies lie between whole multiples of the step: bisection does not lead back to these.
 OFFSET = 0.382
-# Edges of gaps are bisected to this part of a step.
-EDGE_RESOLUTION = 1 / 64
 # Magnetic cells up to this are diagonalized.
 LARGEST_DIAGONALIZED = 20
 # Energies of one round of the search for the energy of a density.
@@ -52,7 +50,7 @@ class Staircase(NamedTuple):
 
 
 def sampling_size(q: int) -> int:
-    """Momenta per direction of the reduced zone: bands are the flatter the larger q is."""
+    """Momenta along k1: bands are the flatter the larger q is."""
     return (
         48
         if q <= 2
@@ -71,8 +69,14 @@ def sampling_size(q: int) -> int:
 
 
 def sampling_grid(flux: Flux) -> Grid:
-    """Reduced momenta k1 and k2 of a mesh of [0, 1/q)², symmetric momenta among them."""
-    grid = np.arange(size := sampling_size(flux.q)) / (size * flux.q)
+    """Reduced momenta k1 and k2 of a mesh of [0, 1/q)², symmetric momenta among them.
+
+    On the last, smallest mesh cos(2πq k1), cos(2πq k2) and cos(2πq (k1 ± k2)) average to zero as well.
+    """
+    size = sampling_size(flux.q)
+    if size == 1:
+        return np.array([0.25]) / flux.q, np.array([0.0, 0.5]) / flux.q
+    grid = np.arange(size) / (size * flux.q)
     return grid, grid
 
 
@@ -114,7 +118,7 @@ class SampledStates:
 
 
 def count_staircases(
-    states: SampledStates, windows: np.ndarray, step: float, *, labels: bool = True
+    states: SampledStates, windows: np.ndarray, step: float, *, resolution: float = 1 / 64, labels: bool = True
 ) -> list[Staircase]:
     """Integrated densities of a lattice model.
 
@@ -122,6 +126,7 @@ def count_staircases(
         states: The model, at all fluxes.
         windows: Lowest and highest energy at each flux, (flux, 2).
         step: Distance of the energies.
+        resolution: To which part of a step the edges of gaps are bisected.
         labels: Whether to compute the Chern numbers of gaps, by Středa slopes.
     """
     model, fluxes, momenta = states.model, states.fluxes, states.momenta
@@ -133,7 +138,7 @@ def count_staircases(
     counts, energies = ([row[:stop] for row, stop in zip(x, last - first + 1, strict=True)] for x in (found, grid))
     bands = [flux.q * model.orbitals for flux in fluxes]
     plateaus = [_plateaus(*row) for row in zip(counts, momenta, strict=True)]
-    edges = _bisect_edges(states, energies, counts, plateaus, step)
+    edges = _bisect_edges(states, energies, counts, plateaus, resolution * step)
     below = [counts[i][start] // momenta[i] for i, (start, _) in enumerate(plateaus)]
     # None and all are no gaps, but ends of the spectrum.
     bottoms = [_first(upper[r == 0]) for r, (_, upper) in zip(below, edges, strict=True)]
@@ -153,14 +158,14 @@ def count_staircases(
     return result
 
 
-def energies_at_densities(states: SampledStates, densities: tuple[float, float], resolution: float) -> np.ndarray:
+def energies_at_densities(states: SampledStates, densities: np.ndarray, resolution: float) -> np.ndarray:
     """An energy with fewer states below than the lower density, and one with more than the upper, per flux.
 
     Where there are none, they lie outside of the spectrum. Gaps at densities between the two lie between the energies.
 
     Args:
         states: The model, at all fluxes.
-        densities: States per cell, between 0 and the number of orbitals.
+        densities: Lower and upper number of states per cell at each flux, (flux, 2).
         resolution: How far from the closest such energies they may be.
 
     Returns:
@@ -177,7 +182,7 @@ def energies_at_densities(states: SampledStates, densities: tuple[float, float],
         for side in (0, 1):
             inside = counts[:, side * SEARCH : (side + 1) * SEARCH]
             # The last place with few enough states, and the first with more.
-            few = inside < densities[0] if side == 0 else inside <= densities[1]
+            few = inside < densities[:, :1] if side == 0 else inside <= densities[:, 1:]
             last = np.sum(few, axis=1)
             low[side], high[side] = np.take_along_axis(places[side], np.stack([last, last + 1], axis=1), axis=1).T
     return np.stack([low[0], high[1]], axis=1)
@@ -233,7 +238,7 @@ def _bisect_edges(
     energies: Sequence[np.ndarray],
     counts: Sequence[np.ndarray],
     plateaus: Sequence[tuple[np.ndarray, np.ndarray]],
-    step: float,
+    resolution: float,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Energies of both edges of each plateau; the end of the grid where a plateau goes on beyond it."""
     edges: list[tuple[np.ndarray, np.ndarray]] = [(np.zeros(0), np.zeros(0))] * len(energies)
@@ -242,7 +247,7 @@ def _bisect_edges(
     for width in np.unique(widths):
         members = np.flatnonzero(widths == width)
         # Inside and outside of each edge, lower edges first; places that are not used lie below all states.
-        inside, outside = np.full((2, len(members), width), -2 * states.bound - step)
+        inside, outside = np.full((2, len(members), width), -2 * states.bound)
         wanted = np.full((len(members), width), -1)
         for row, i in enumerate(members):
             start, stop = plateaus[i]
@@ -251,7 +256,7 @@ def _bisect_edges(
             beyond = np.append(np.maximum(start - 1, 0), np.minimum(stop + 1, last))
             inside[row, : 2 * n], outside[row, : 2 * n] = energies[i][places], energies[i][beyond]
             wanted[row, : 2 * n] = counts[i][places]
-        while np.any(np.abs(outside - inside) > EDGE_RESOLUTION * step):
+        while np.any(np.abs(outside - inside) > resolution):
             middle = (inside + outside) / 2
             found = states.below(middle, members.tolist()) == wanted
             inside, outside = np.where(found, middle, inside), np.where(found, outside, middle)

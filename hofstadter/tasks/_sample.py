@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +34,8 @@ STEPS_PER_LINE = 20
 # How far the tails of lines are followed, in units of k_B T and of their widths.
 THERMAL_TAIL = 20.0
 TAIL = {"gaussian": 6.0, "lorentzian": 60.0}
+# How many Landau levels to look at beyond the densities that are asked for, for the gaps on either side of these.
+LEVELS_BEYOND = 1.5
 # More energies than this per flux are refused: lines as narrow as that are not resolved by any picture.
 MOST_ENERGIES = 100_000
 # Of a continuum model's range of energies, the narrowest gap to list.
@@ -106,6 +108,7 @@ class Sample:
         *,
         densities: tuple[float, float] | None = None,
         energies: tuple[float, float] | None = None,
+        resolution: float = 1 / 64,
         labels: bool = True,
         memory_gb: float = 4.0,
         progress: Callable[[int], None] | None = None,
@@ -129,7 +132,10 @@ class Sample:
             share = densities and (densities[0] / self.copies, densities[1] / self.copies)
             states = {kind: SampledStates(model, fluxes, memory_gb) for kind, model in models.items()}
             windows = _windows(list(states.values()), step, reach, share, energies)
-            staircases = {kind: count_staircases(own, windows, step, labels=labels) for kind, own in states.items()}
+            staircases = {
+                kind: count_staircases(own, windows, step, resolution=resolution, labels=labels)
+                for kind, own in states.items()
+            }
             if progress is not None:
                 progress(len(fluxes))
         degeneracies = [flavor.degeneracy for flavor in self.flavors]
@@ -187,14 +193,17 @@ def _windows(
     windows = np.tile([-bound, bound], (len(states[0].fluxes), 1))
     if densities is not None:
         resolution = max(step, reach / 4, bound / 1000)
-        found = [energies_at_densities(own, densities, resolution) for own in states]
+        beyond = LEVELS_BEYOND * np.abs([float(flux) for flux in states[0].fluxes])
+        wanted = np.stack([densities[0] - beyond, densities[1] + beyond], axis=1)
+        found = [energies_at_densities(own, wanted, resolution) for own in states]
         low, high = np.min([x[:, 0] for x in found], axis=0), np.max([x[:, 1] for x in found], axis=0)
         windows = np.clip(np.stack([low - reach, high + reach], axis=1), -bound, bound)
     elif energies is not None:
         low, high = max(-bound, energies[0] - reach), min(bound, energies[1] + reach)
         # Energies that are asked for are in the window even where there is nothing.
-        low = min(low, energies[0] - step) if math.isfinite(energies[0]) else low
-        windows[:] = low, max(high, energies[1] + step)
+        high = max(high, energies[1] + step)
+        low = min(low, energies[0] - step if math.isfinite(energies[0]) else high - 2 * step)
+        windows[:] = low, high
     most = float(np.max(windows[:, 1] - windows[:, 0])) / step
     if most > MOST_ENERGIES:
         raise ValueError(
@@ -285,8 +294,8 @@ def _one_of(name: str, value: float | None, other: str, laboratory: float | None
 
 def chosen_fluxes(
     model: Model,
-    field_tesla: Sequence[float] | None,
-    fluxes: Sequence[FluxLike] | FluxLike | None,
+    field_tesla: Sequence[float] | np.ndarray | None,
+    fluxes: Iterable[FluxLike] | FluxLike | None,
     units: LaboratoryUnits | None,
 ) -> list[Flux]:
     """The fluxes of fields, or those that are given.
@@ -312,6 +321,6 @@ def chosen_fluxes(
             raise fail("field_tesla", limit, fields.max(), hint)
         if fields.ndim != 1 or np.any(np.diff(fields) <= 0):
             raise fail("field_tesla", "a list of ascending fields", field_tesla)
-        points = fluxes_near(units.flux(fields).tolist())
+        points = fluxes_near(units.flux(fields))
     check_basis(model, points, None, None)
     return points

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -63,9 +64,7 @@ def gap_lines(dataset: xr.Dataset, *, min_gap: float = 0.0, min_fluxes: int = 1)
     )
 
 
-def compare_lines(
-    lines: xr.Dataset, observed: Sequence[tuple[float, float, tuple[float, float]]], *, min_gap: float = 0.0
-) -> xr.Dataset:
+def compare_lines(lines: xr.Dataset, observed: Sequence[Any], *, min_gap: float = 0.0) -> xr.Dataset:
     """What a model says about lines that were measured, and which of its lines were not.
 
     Args:

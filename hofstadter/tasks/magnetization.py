@@ -22,8 +22,9 @@ from hofstadter.units import BOHR_MAGNETON_MEV_PER_TESLA
 FARTHEST, CLOSEST = 0.25, 0.2
 # Without another flux, of the flux quantum.
 ALONE = 4e-3
-# Small differences need energies so much closer than a picture does.
-FINER = 3
+# Small differences need energies so much closer than a picture does, and edges of gaps to this part of that.
+FINER = 5
+RESOLUTION = 1 / 1024
 
 
 def magnetization(
@@ -112,7 +113,7 @@ def magnetization_of(
     places = chemical_potential / unit
     every = [flux for pair, center in zip(neighbors, fluxes, strict=True) for flux in (pair[0], center, pair[1])]
     span = -np.inf, float(places[-1])
-    totals = sample.totals(every, step, energies=span, labels=False, memory_gb=memory_gb, progress=None)
+    totals = sample.totals(every, step, energies=span, resolution=RESOLUTION, labels=False, memory_gb=memory_gb)
     thermal = thermal_functions(sample, every, totals, step)
     names = ("density", "grand_potential", "entropy", "heat_capacity")
     # (flux, neighbor, chemical potential); below the grid there is nothing.

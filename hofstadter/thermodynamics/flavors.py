@@ -82,7 +82,7 @@ class Total(NamedTuple):
     status: Status
 
 
-def combine(parts: Sequence[Staircase], degeneracies: Sequence[int], shifts: Sequence[float], step: float) -> Total:
+def combine(parts: Sequence[Staircase], degeneracies: Sequence[int], shifts: np.ndarray, step: float) -> Total:
     """Fill flavors from one reservoir.
 
     Args:
@@ -163,7 +163,7 @@ class _Intervals(NamedTuple):
         return _Intervals(*(column[keep] for column in self))
 
 
-def _common_grid(parts: Sequence[Staircase], shifts: Sequence[float], step: float) -> np.ndarray:
+def _common_grid(parts: Sequence[Staircase], shifts: np.ndarray, step: float) -> np.ndarray:
     """Energies where every flavor is known, beyond the ends of those that have one."""
     first = np.array([part.energies[0] + shift for part, shift in zip(parts, shifts, strict=True)])
     last = np.array([part.energies[-1] + shift for part, shift in zip(parts, shifts, strict=True)])

@@ -63,8 +63,10 @@ def grand_canonical(
         lineshape: The shape of broadened levels.
     """
     step, temperature, width = (jnp.asarray(x, staircase.dtype) for x in (step, temperature, width))
-    broad = _fold(staircase, step, width, _LINES[lineshape])[0]
+    broad, broad_slope = _fold(staircase, step, width, _LINES[lineshape])
     density, slope = _fold(broad, step, temperature, _thermal)
+    warm = temperature[..., None] > 0
+    slope = jnp.where(warm, slope, broad_slope)
     # The trapezoid rule with the next term of Euler and Maclaurin.
     area = jnp.cumulative_sum((density[..., 1:] + density[..., :-1]) / 2, axis=-1, include_initial=True) * step
     grand_potential = -(area - step**2 / 12 * (slope - slope[..., :1]))
@@ -77,7 +79,6 @@ def grand_canonical(
     simpson = jnp.asarray([1.0, 4.0, 1.0], staircase.dtype) / 6
     # S, T ∂S/∂T and T ∂n/∂T at constant μ.
     entropy, heat, drift = (_convolve(states, x @ simpson) for x in (mixing, scaled**2 * variance, -scaled * variance))
-    warm = temperature[..., None] > 0
     entropy = jnp.where(warm, entropy, 0)
     stiffness = slope * temperature[..., None]
     closed = stiffness <= jnp.finfo(staircase.dtype).tiny

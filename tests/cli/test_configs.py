@@ -63,9 +63,17 @@ def test_config_runs(path, tmp_path, cache):
     assert (dataset["point_status"] == 1).all()
     plots = YAML(typ="safe").load(path.read_text())["output"].get("plots", [])
     sweep_points = dataset["point_status"].size // dataset["flux"].size
-    assert len(list(store.parent.glob("*.png"))) == len(plots) * sweep_points == out.count("Drew")
+    drawn = [*store.parent.glob("*.png"), *store.parent.glob("*.html")]
+    assert len(drawn) == len(plots) * sweep_points == out.count("Drew")
     assert json.loads(dataset.attrs["provenance"])[0]["device"]
-    if "energy" in dataset:
+    if "tesla_per_quantum" in dataset.attrs or "broadening" in dataset.attrs:
+        assert all((dataset[name] == 0).all() for name in dataset if name in ("dos_status", "magnetization_status"))
+        if "chemical_potential" in dataset.dims or "energy" in dataset.dims:
+            assert np.isfinite(dataset.to_array()).all()
+        else:
+            assert np.isfinite(dataset["chemical_potential"]).mean() > 0.9
+            assert (dataset["status"] == 0).sum() > 5 * dataset.sizes["flux"]
+    elif "energy" in dataset:
         energy = dataset["energy"].values
         assert np.isfinite(energy).all()
         assert (np.diff(energy, axis=-1) >= -1e-12).all()

@@ -12,6 +12,5 @@ from hofstadter.tasks.registry.magnetization import MAGNETIZATION
 from hofstadter.tasks.registry.wilson import WILSON
 
 TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, LANDAU_FAN, DOS, MAGNETIZATION, FIT)
+    task.name: task for task in (BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, LANDAU_FAN, DOS, MAGNETIZATION, FIT)
 }

@@ -77,5 +77,5 @@ BUTTERFLY = Task(
     compute=_compute_butterfly,
     matrices=_butterfly_matrices,
     names=BUTTERFLY_NAMES,
-    plots=("butterfly", "wannier_diagram"),
+    plots=("butterfly", "wannier_diagram", "html"),
 )

@@ -11,9 +11,7 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.density_of_states import chosen_energies, dos_of
 from hofstadter.tasks.registry.sample import Conditions, Numbers, continuum_matrices, counting_seconds, numbers
 
-NAMES = frozenset(
-    ["flux", "p", "q", "field_tesla", "energy", "density_of_states", "integrated_density", "dos_status"]
-)
+NAMES = frozenset(["flux", "p", "q", "field_tesla", "energy", "density_of_states", "integrated_density", "dos_status"])
 
 
 class DosParameters(Conditions):
@@ -51,5 +49,5 @@ DOS = Task(
     matrices=continuum_matrices,
     counting_seconds=counting_seconds,
     names=NAMES,
-    plots=("density_of_states",),
+    plots=("density_of_states", "html"),
 )

@@ -16,11 +16,8 @@ from hofstadter.tasks.registry.sample import Conditions, Numbers, continuum_matr
 
 _PLANE = ["chemical_potential", "inverse_compressibility", "density_of_states", "quantum_capacitance", "entropy"]
 _GAPS = ["lower", "upper", "size", "density", "s", "t", "status"]
-NAMES = frozenset(
-    ["flux", "p", "q", "field_tesla", "filling", "gap", "heat_capacity", "hall_conductivity", "fan_status"]
-    + _PLANE
-    + _GAPS
-)
+_OTHERS = ["heat_capacity", "hall_conductivity", "fan_status"]
+NAMES = frozenset(["flux", "p", "q", "field_tesla", "filling", "gap", *_PLANE, *_OTHERS, *_GAPS])
 
 
 class FanParameters(Conditions):
@@ -80,5 +77,5 @@ LANDAU_FAN = Task(
     matrices=continuum_matrices,
     counting_seconds=counting_seconds,
     names=NAMES,
-    plots=("landau_fan", "gap_map", "hall_fan"),
+    plots=("landau_fan", "gap_map", "hall_fan", "html"),
 )

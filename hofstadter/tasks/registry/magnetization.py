@@ -59,7 +59,7 @@ def _compute(
 
 MAGNETIZATION = Task(
     name="magnetization",
-    summary="Magnetization, de Haas-van Alphen oscillations, entropy and heat capacity over chemical potential and field.",
+    summary="Magnetization, entropy and heat capacity over chemical potential and field.",
     parameters=MagnetizationParameters,
     points=lambda model, parameters: parameters.listed_fluxes(model),
     sizes=_sizes,
@@ -67,5 +67,5 @@ MAGNETIZATION = Task(
     matrices=continuum_matrices,
     counting_seconds=lambda model, parameters, flux: 9 * counting_seconds(model, parameters, flux),
     names=NAMES,
-    plots=("magnetization",),
+    plots=("magnetization", "html"),
 )

@@ -75,7 +75,8 @@ class Conditions(WantedBands):
     broadening_mev: Annotated[float, pydantic.Field(ge=0)] | None = pydantic.Field(None, description="In meV.")
     lineshape: Literal["gaussian", "lorentzian"] = pydantic.Field("gaussian", description="Shape of the levels.")
     broadening_law: Literal["constant", "sqrt_field"] = pydantic.Field(
-        "constant", description="sqrt_field: the width is that at 1 T (without units at one quantum) × root of the field."
+        "constant",
+        description="sqrt_field: the width is that at 1 T (without units at one quantum) × root of the field.",
     )
     flavors: Annotated[list[FlavorSection], pydantic.Field(min_length=1)] | None = pydantic.Field(
         None, description="Copies of the spectrum that are filled together; or give spin."
