@@ -11,9 +11,9 @@ def run_hash(identity: dict[str, Any]) -> str:
     return _digest(identity).hex()[:16]
 
 
-def input_hash(identity: dict[str, Any], *parts: Any) -> int:
-    """64 bits that name what one unit depends on: the identity of its run, and plain data that place it there."""
-    return int.from_bytes(_digest([run_hash(identity), *parts])[:8], "big")
+def input_hash(run: str, *parts: Any) -> int:
+    """64 bits that name what one unit depends on: its run (`run_hash`), and plain data that place it there."""
+    return int.from_bytes(_digest([run, *parts])[:8], "big")
 
 
 def _digest(data: Any) -> bytes:

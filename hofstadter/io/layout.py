@@ -1,6 +1,7 @@
 """How the results of a run lie in a store: dimensions, the order of the points, and units of work."""
 
 import dataclasses
+import functools
 import itertools
 import math
 
@@ -60,7 +61,7 @@ class Layout:
         """How many values each swept parameter takes."""
         return tuple(len(axis.values) for axis in self.sweep)
 
-    @property
+    @functools.cached_property
     def coordinates(self) -> dict[str, np.ndarray]:
         """The labels of the points: fluxes as numbers with p and q, or the values of a parameter."""
         labels = {self.axis: np.array([float(point) for point in self.points])}

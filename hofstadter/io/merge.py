@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from hofstadter.errors import StoreError
-from hofstadter.io.chunks import ChunkWriter
+from hofstadter.io.chunks import ChunkWriter, read_cells
 from hofstadter.io.identity import differences
 from hofstadter.io.lock import locked
 from hofstadter.io.store import ABSENT, DONE, FAILED, RECORDS, get_array, read_failures, read_group
@@ -63,7 +63,10 @@ def merge_stores(out: Path, stores: Sequence[Path]) -> Merged:
 
 
 def _merge(new: Path, stores: Sequence[Path], groups: Sequence[zarr.Group]) -> Merged:
-    tables = [{name: np.asarray(get_array(group, name)[...]) for name in _tables()} for group in groups]
+    tables = [
+        {name: read_cells(get_array(group, name), path) for name in _tables()}
+        for path, group in zip(stores, groups, strict=True)
+    ]
     status = np.stack([table["unit_status"] for table in tables])
     # The first store where a unit is done, else the first where it failed.
     rank = np.select([status == DONE, status == FAILED], [0, 1], 2)

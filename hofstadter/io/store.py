@@ -9,6 +9,7 @@ import xarray as xr
 import zarr
 
 from hofstadter.errors import StoreError
+from hofstadter.io.chunks import dimension_names, read_cells
 
 FORMAT = 2
 ABSENT, DONE, FAILED = 0, 1, 2
@@ -45,7 +46,7 @@ def open_store(path: str | Path, *, finished_only: bool = False) -> xr.Dataset:
     axis = str(group.attrs["axis"])
     *sweep, _ = dataset["unit_status"].dims
     dataset = dataset.drop_vars(["unit_status", *(f"unit_{name}" for name in RECORDS)])
-    status = np.asarray(get_array(group, "unit_status")[...])
+    status = read_cells(get_array(group, "unit_status"), Path(path))
     units = np.arange(dataset.sizes[axis]) // int(str(group.attrs["unit_size"]))
     dataset["point_status"] = ((*sweep, axis), status[..., units], STATUS_ATTRIBUTES)
     failures = [[list(index), message] for index, message in read_failures(group).items()]
@@ -65,9 +66,8 @@ def open_units(path: str | Path) -> xr.Dataset:
         StoreError: If there is no store.
     """
     group = read_group(Path(path))
-    dims = ["unit_status", *(f"unit_{name}" for name in RECORDS)]
-    arrays = {name: get_array(group, name) for name in dims}
-    return xr.Dataset({name: (dimension_names(array), array[...]) for name, array in arrays.items()})
+    arrays = {name: get_array(group, name) for name in ("unit_status", *(f"unit_{name}" for name in RECORDS))}
+    return xr.Dataset({name: (dimension_names(array), read_cells(array, Path(path))) for name, array in arrays.items()})
 
 
 def read_group(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
@@ -92,11 +92,6 @@ def get_array(group: zarr.Group, name: str) -> zarr.Array:
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
-
-
-def dimension_names(array: zarr.Array) -> tuple[str, ...]:
-    """The names of an array's dimensions."""
-    return tuple(map(str, getattr(array.metadata, "dimension_names", None) or ()))
 
 
 def read_failures(group: zarr.Group) -> dict[tuple[int, ...], str]:

@@ -22,7 +22,7 @@ import zarr
 import zarr.errors
 
 from hofstadter.errors import Status, StoreError
-from hofstadter.io.chunks import ChunkWriter, codec
+from hofstadter.io.chunks import ChunkWriter, codec, read_cells
 from hofstadter.io.identity import differences, run_hash
 from hofstadter.io.layout import Layout, Unit
 from hofstadter.io.store import (
@@ -93,7 +93,7 @@ class Store:
     def __post_init__(self):
         """Read what the store has."""
         self.failures = read_failures(self.group)
-        self.unit_status = np.array(get_array(self.group, "unit_status")[...])
+        self.unit_status = read_cells(get_array(self.group, "unit_status"), self.path)
         self.chunks = {name: ChunkWriter.of(array, self.path) for name, array in self.group.arrays()}
 
     def finished(self, inputs: dict[tuple[int, ...], int]) -> np.ndarray:
@@ -102,7 +102,7 @@ class Store:
         Args:
             inputs: For each unit, by its place, the hash of what its results depend on.
         """
-        status, stored = self.unit_status.copy(), np.asarray(get_array(self.group, "unit_inputs")[...])
+        status, stored = self.unit_status.copy(), read_cells(get_array(self.group, "unit_inputs"), self.path)
         for index, value in inputs.items():
             if status[index] == DONE and int(stored[index]) != value:
                 status[index] = ABSENT

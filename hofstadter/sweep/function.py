@@ -15,8 +15,8 @@ import xarray as xr
 from hofstadter._checks import as_integer, fail
 from hofstadter.errors import StoreError
 from hofstadter.io.config import SweepAxis, parse_run_file
-from hofstadter.io.identity import input_hash
-from hofstadter.io.layout import Layout
+from hofstadter.io.identity import input_hash, run_hash
+from hofstadter.io.layout import Layout, Unit
 from hofstadter.io.lock import locked
 from hofstadter.io.provenance import package_version
 from hofstadter.io.store import open_store, read_group
@@ -156,8 +156,10 @@ def _sweep_function(
     chunk = size if chunk_size is None else as_integer("chunk_size", chunk_size, minimum=1)
     work = FunctionWork(function, json.dumps(identity), layout, chunk if vectorized else 0)
 
-    def inputs(unit) -> int:
-        return input_hash(identity, layout.values_at(unit), list(layout.points_of(unit)), version)
+    name = run_hash(identity)
+
+    def inputs(unit: Unit) -> int:
+        return input_hash(name, layout.values_at(unit), list(layout.points_of(unit)), version)
 
     what = Sweep(work, layout, inputs, lambda unit: 1e-3 * (unit.stop - unit.start), strict=False)
     overwrite = options.pop("overwrite")

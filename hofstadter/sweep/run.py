@@ -4,7 +4,8 @@ from pathlib import Path
 
 from hofstadter.errors import StoreError
 from hofstadter.io.config import RunFile
-from hofstadter.io.identity import input_hash
+from hofstadter.io.identity import input_hash, run_hash
+from hofstadter.io.layout import Unit
 from hofstadter.io.lock import locked
 from hofstadter.io.provenance import package_version
 from hofstadter.io.writer import open_for_run
@@ -47,9 +48,10 @@ def run(
             pass  # refused before anything is written
     plan, version = make_plan(run_file), package_version()
     layout, identity = plan.layout, run_file.identity
+    name = run_hash(identity)
 
-    def inputs(unit) -> int:
-        return input_hash(identity, layout.values_at(unit), list(map(str, layout.points_of(unit))), version)
+    def inputs(unit: Unit) -> int:
+        return input_hash(name, layout.values_at(unit), list(map(str, layout.points_of(unit))), version)
 
     sweep = Sweep(RunFileWork(run_file), layout, inputs, plan.unit_seconds, run_file.numerics.device)
     try:

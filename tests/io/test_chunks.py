@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import zarr
 
-from hofstadter.io.chunks import ChunkWriter, codec
+from hofstadter.io.chunks import ChunkWriter, codec, read_cells
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "i8", "i1", "u8", "b1"])
@@ -35,3 +35,14 @@ def test_arrays_of_one_number_and_of_none(tmp_path):
     none = group.create_array("none", shape=(0, 3), chunks=(1, 3), dtype="f8")
     ChunkWriter.of(none, tmp_path).write((0, 0), np.zeros((0, 3)))
     assert not (tmp_path / "none" / "c").exists()
+
+
+def test_cells_are_read_as_zarr_reads_them(tmp_path):
+    array = zarr.create_group(str(tmp_path)).create_array(
+        "a", shape=(3, 20), chunks=(1, 1), dtype="u8", fill_value=5, compressors=codec()
+    )
+    writer = ChunkWriter.of(array, tmp_path)
+    for place in ((0, 0), (1, 7), (2, 19)):
+        writer.write(place, 2**63 + sum(place))
+    (tmp_path / "a" / "c" / "1" / "3.partial").write_bytes(b"half")
+    np.testing.assert_array_equal(read_cells(array, tmp_path), array[...])
