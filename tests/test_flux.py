@@ -172,5 +172,5 @@ def test_fluxes_near_refuses():
         fluxes_near([0.1, np.nan])
     with pytest.raises(ValueError, match="tolerance"):
         fluxes_near([0.1, 0.2], tolerance=0.5)
-    with pytest.raises(ValueError, match="`max_denominator` must be at least .* needs"):
+    with pytest.raises(ValueError, match=r"`max_denominator` must be at least .* needs"):
         fluxes_near(np.linspace(0.001, 0.002, 10), max_denominator=50)

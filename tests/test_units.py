@@ -16,12 +16,12 @@ from hofstadter.units import (
 
 def test_constants():
     e, h, k = scipy.constants.e, scipy.constants.h, scipy.constants.k
-    assert FLUX_QUANTUM_TESLA_NM2 == pytest.approx(h / e * 1e18, rel=1e-12)
-    assert BOLTZMANN_MEV_PER_KELVIN == pytest.approx(1e3 * k / e, rel=1e-12)
+    assert pytest.approx(h / e * 1e18, rel=1e-12) == FLUX_QUANTUM_TESLA_NM2
+    assert pytest.approx(1e3 * k / e, rel=1e-12) == BOLTZMANN_MEV_PER_KELVIN
     magneton = scipy.constants.physical_constants["Bohr magneton"][0]
-    assert BOHR_MAGNETON_MEV_PER_TESLA == pytest.approx(1e3 * magneton / e, rel=1e-8)
+    assert pytest.approx(1e3 * magneton / e, rel=1e-8) == BOHR_MAGNETON_MEV_PER_TESLA
     # e² per meV and nm² in µF/cm²: 1e22 per J and m², 100 µF/cm² per F/m².
-    assert MICROFARAD_PER_CM2 == pytest.approx(e**2 / (1e-3 * e) / 1e-18 * 100, rel=1e-12)
+    assert pytest.approx(e**2 / (1e-3 * e) / 1e-18 * 100, rel=1e-12) == MICROFARAD_PER_CM2
 
 
 def test_graphene_at_ten_tesla():
@@ -48,7 +48,7 @@ def test_twisted_bilayer_graphene_at_one_quantum():
 def test_units_that_are_not_known():
     with pytest.raises(ValueError, match="`length_unit_nm` must be given, since the model is in units of a"):
         laboratory_units(1.0, "a", "t", energy_unit_mev=1.0)
-    with pytest.raises(ValueError, match="`energy_unit_mev` must be 1.0 or left out"):
+    with pytest.raises(ValueError, match=r"`energy_unit_mev` must be 1\.0 or left out"):
         laboratory_units(1.0, "nm", "meV", energy_unit_mev=2.0)
     for numbers in ((0.0, 1.0), (1.0, -1.0), (np.nan, 1.0)):
         with pytest.raises(ValueError, match="must be positive"):

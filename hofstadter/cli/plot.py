@@ -10,7 +10,10 @@ from hofstadter.errors import RunFileError
 
 def plot(
     store: Annotated[Path, typer.Argument(help="The store of a run.", show_default=False)],
-    kind: Annotated[str, typer.Option(help="Which plot, html for an interactive page; by default all pictures that the task has.", show_default=False)] = "",
+    kind: Annotated[
+        str,
+        typer.Option(help="Which plot, or html for an interactive page; by default all pictures.", show_default=False),
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="The picture, such as figure.pdf; by default next to the store.")
     ] = None,

@@ -245,7 +245,7 @@ def _bisect_edges(
     # Fluxes with similarly many edges go together: counting takes a rectangle.
     widths = np.array([max(16, 1 << (2 * len(start) - 1).bit_length()) for start, _ in plateaus])
     for width in np.unique(widths):
-        members = np.flatnonzero(widths == width)
+        members = np.flatnonzero(widths == width).tolist()
         # Inside and outside of each edge, lower edges first; places that are not used lie below all states.
         inside, outside = np.full((2, len(members), width), -2 * states.bound)
         wanted = np.full((len(members), width), -1)
@@ -258,7 +258,7 @@ def _bisect_edges(
             wanted[row, : 2 * n] = counts[i][places]
         while np.any(np.abs(outside - inside) > resolution):
             middle = (inside + outside) / 2
-            found = states.below(middle, members.tolist()) == wanted
+            found = states.below(middle, members) == wanted
             inside, outside = np.where(found, middle, inside), np.where(found, outside, middle)
         for row, i in enumerate(members):
             n = len(plateaus[i][0])

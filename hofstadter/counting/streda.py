@@ -59,7 +59,8 @@ def chern_by_streda(
         within = [max(flux.q for flux in pair) <= LARGEST_CELL for pair in neighbors]
         for (i, gap, _), fits in zip(wanted, within, strict=True):
             denominators[i][gap] = denominators[i][gap] if fits else np.inf
-        wanted, neighbors = ([x for x, fits in zip(xs, within, strict=True) if fits] for xs in (wanted, neighbors))
+        wanted = [entry for entry, fits in zip(wanted, within, strict=True) if fits]
+        neighbors = [pair for pair, fits in zip(neighbors, within, strict=True) if fits]
         if not wanted:
             return results
         slopes = _slopes(model, fluxes, bands_below, edges, wanted, neighbors)

@@ -1,16 +1,16 @@
 """Time reversal of spinless models of either kind."""
 
 import dataclasses
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from hofstadter.models.continuum import Continuum, reversed_continuum
 from hofstadter.models.tight_binding import TightBinding
 
-AnyModel = TypeVar("AnyModel", TightBinding, Continuum)
+AnyModel = TypeVar("AnyModel", bound=TightBinding | Continuum)
 
 
 def time_reversed(model: AnyModel) -> AnyModel:
     """The time-reversed model, say the other valley: at (φ, k) it has the spectrum of `model` at (−φ, −k)."""
     if isinstance(model, TightBinding):
         return dataclasses.replace(model, amplitudes=model.amplitudes.conj())
-    return reversed_continuum(model)
+    return cast(AnyModel, reversed_continuum(cast(Continuum, model)))

@@ -116,28 +116,23 @@ class Sample:
         """All flavors together at each flux, over a range of densities, of energies, or all of them."""
         shifts, tail = self.shifts(fluxes), self.tail(fluxes)
         kinds = sorted({flavor.time_reversed for flavor in self.flavors})
-        models = {kind: time_reversed(self.model) if kind else self.model for kind in kinds}
-        if isinstance(self.model, Continuum):
-            spectra = {kind: ContinuumSpectra(model, self.rtol, memory_gb) for kind, model in models.items()}
-            staircases = {kind: [] for kind in kinds}
-            for flux in fluxes:
-                for kind in kinds:
-                    staircases[kind].append(_of_continuum(spectra[kind], flux, step, tail, labels))
-                if progress is not None:
-                    progress(1)
+        model = self.model
+        if isinstance(model, Continuum):
+            models = [time_reversed(model) if kind else model for kind in kinds]
+            spectra = [ContinuumSpectra(own, self.rtol, memory_gb) for own in models]
+            parts = _of_continuum(spectra, fluxes, step, tail, labels, progress)
         else:
+            models = [time_reversed(model) if kind else model for kind in kinds]
+            states = [SampledStates(own, fluxes, memory_gb) for own in models]
             # The chemical potential of a density differs from that of one flavor by no more than the largest shift,
             # and each flavor is needed so far beyond it.
             reach = 2 * float(np.abs(shifts).max()) + tail
             share = densities and (densities[0] / self.copies, densities[1] / self.copies)
-            states = {kind: SampledStates(model, fluxes, memory_gb) for kind, model in models.items()}
-            windows = _windows(list(states.values()), step, reach, share, energies)
-            staircases = {
-                kind: count_staircases(own, windows, step, resolution=resolution, labels=labels)
-                for kind, own in states.items()
-            }
+            windows = _windows(states, step, reach, share, energies)
+            parts = [count_staircases(own, windows, step, resolution=resolution, labels=labels) for own in states]
             if progress is not None:
                 progress(len(fluxes))
+        staircases = dict(zip(kinds, parts, strict=True))
         degeneracies = [flavor.degeneracy for flavor in self.flavors]
         return [
             combine([staircases[flavor.time_reversed][i] for flavor in self.flavors], degeneracies, shifts[:, i], step)
@@ -213,10 +208,23 @@ def _windows(
     return windows
 
 
-def _of_continuum(spectra: ContinuumSpectra, flux: Flux, step: float, tail: float, labels: bool) -> Staircase:
-    return continuum_staircase(
-        spectra, flux, step, tail=math.ceil(tail / step), min_gap=CONTINUUM_MIN_GAP, labels=labels
-    )
+def _of_continuum(
+    spectra: Sequence[ContinuumSpectra],
+    fluxes: Sequence[Flux],
+    step: float,
+    tail: float,
+    labels: bool,
+    progress: Callable[[int], None] | None,
+) -> list[list[Staircase]]:
+    """Staircases of each model at each flux."""
+    steps = math.ceil(tail / step)
+    parts: list[list[Staircase]] = [[] for _ in spectra]
+    for flux in fluxes:
+        for part, own in zip(parts, spectra, strict=True):
+            part.append(continuum_staircase(own, flux, step, tail=steps, min_gap=CONTINUUM_MIN_GAP, labels=labels))
+        if progress is not None:
+            progress(1)
+    return parts
 
 
 def make_sample(

@@ -61,8 +61,9 @@ def _some(sample: Sample, fluxes: Sequence[Flux], totals: Sequence[Total], step:
     columns.append(np.asarray(smear(jnp.asarray(halls), *conditions)))
     result = []
     for i, total in enumerate(totals):
-        *rest, hall = (column[i, : len(total.energies)] for column in columns)
-        result.append(Thermal(total.energies, *rest, np.where(np.isnan(total.hall), np.nan, hall)))
+        row = [column[i, : len(total.energies)] for column in columns]
+        row[-1] = np.where(np.isnan(total.hall), np.nan, row[-1])
+        result.append(Thermal(total.energies, *row))
     return result
 
 

@@ -241,8 +241,8 @@ def _potential(energies: np.ndarray, density: np.ndarray, wanted: np.ndarray) ->
     """Chemical potentials of densities: in the middle of the energies that have one; NaN out of range."""
     density = np.maximum.accumulate(density)
     ends = []
-    for side, offset in (("left", -PLATEAU), ("right", PLATEAU)):
-        number = np.clip(np.searchsorted(density, wanted + offset, side=side), 1, len(density) - 1)
+    for offset in (-PLATEAU, PLATEAU):
+        number = np.clip(np.searchsorted(density, wanted + offset), 1, len(density) - 1)
         lower, upper = density[number - 1], density[number]
         share = np.clip((wanted + offset - lower) / np.where(upper > lower, upper - lower, 1), 0, 1)
         ends.append(energies[number - 1] + share * (energies[number] - energies[number - 1]))
