@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from measure import Line, clock, surroundings
+from measure import Line, clock, peak_flops, surroundings
 from report import print_table
 
 import hofstadter as hof
@@ -91,4 +91,4 @@ def functions(quick: bool) -> Iterator[Line]:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     quick = "--quick" in sys.argv
-    print_table(surroundings("none", quick), [*small_tasks(quick), *functions(quick)])
+    print_table(surroundings("none", quick), [*small_tasks(quick), *functions(quick)], peak_flops())
