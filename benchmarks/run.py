@@ -55,11 +55,13 @@ def main() -> int:
     import check
     import continuum
     import counting
+    import fans
     import fresh
     import measure
     import report
     import spectra
     import sturm_kernels
+    import sweeps
     import topology
 
     benchmarks = [
@@ -67,11 +69,14 @@ def main() -> int:
         spectra.square_butterfly,
         counting.density_maps,
         counting.gap_labels,
+        fans.landau_fans,
         sturm_kernels.sturm_counts,
         topology.all_bands,
         continuum.moire_spectra,
         continuum.low_fields,
         continuum.windows,
+        sweeps.small_tasks,
+        sweeps.functions,
         fresh.cold_starts,
         fresh.bounded_memory,
     ]

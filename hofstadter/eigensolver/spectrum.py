@@ -11,7 +11,7 @@ from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.eigensolver.chiral import Sublattices, chiral_energies, sublattices
 from hofstadter.eigensolver.low_field import strip_energies
-from hofstadter.eigensolver.pieces import in_pieces
+from hofstadter.eigensolver.pieces import in_pieces, within_memory
 from hofstadter.errors import CalculationError, Status
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.hamiltonian.strip import StripProblem
@@ -84,7 +84,7 @@ def _solve_dense(problem: AbstractMagneticBlochProblem, k: Array, states: bool, 
         # On CPUs singular values of half the size take a third to a sixth of the time.
         parts = None if states or jax.default_backend() != "cpu" else sublattices(problem)
         with single_threaded_blas():
-            return jax.block_until_ready(_solve(problem, k, states, size, parts))
+            return within_memory(lambda size: _solve(problem, k, states, size, parts), size)[0]
     return _solve(problem, k, states, size)
 
 
