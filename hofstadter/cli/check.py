@@ -37,7 +37,8 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML).", show_d
         "matrices": f"about {repeats * sum(plan.matrices)}" if any(plan.matrices) else "none: states are counted",
         **({"sizes": _sizes(plan)} if any(plan.matrices) else {}),
         **({"operations": f"about {repeats * plan.operations:.1g}"} if any(plan.matrices) else {}),
-        "memory": f"up to {run_file.numerics.memory_gb:g} GB, at least {_megabytes(largest):.2g} MB",
+        "memory": f"up to {run_file.numerics.memory_gb:g} GB"
+        + (f", at least {_megabytes(largest):.2g} MB" if largest else ""),
         "time": f"roughly {_duration(seconds)} on this CPU, compilation apart",
         "store": f"{run_file.output.store}{_state(run_file)}",
     }

@@ -44,7 +44,7 @@ def show(
     what = (
         f"{identity['task']['name']} of {identity['model']['name']}" if "model" in identity else dataset.attrs["task"]
     )
-    console.print(f"{store}: {what}", highlight=False)
+    console.print(f"{store}: {what}", highlight=False, soft_wrap=True)
     console.print(f"run {dataset.attrs['run_hash']}, hofstadter {dataset.attrs['version']}", highlight=False)
     console.print(_sessions(json.loads(dataset.attrs["provenance"]), open_units(store)))
     if (line := _writer(find_writer(store))) is not None:

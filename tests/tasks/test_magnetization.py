@@ -36,6 +36,7 @@ def test_in_a_gap_its_slope_is_the_chern_number():
     np.testing.assert_allclose(found["density"].values[0][::2], gaps["density"].values[large], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_de_haas_van_alphen_oscillations_follow_lifshitz_and_kosevich():
     """Near the bottom of a band, M oscillates in 1/φ as the theory of free electrons says.
 
