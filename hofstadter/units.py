@@ -18,6 +18,9 @@ ELECTRONS_PER_NM2 = 100.0
 MICROFARAD_PER_CM2 = 16021.766339999999
 """e² per (meV nm²), in µF/cm²."""
 
+COULOMB_MEV_NM = 1439.9645478
+"""e²/(4πε₀) in meV nm."""
+
 NANOMETERS = {"nm": 1.0, "Å": 0.1}
 MILLIELECTRONVOLTS = {"meV": 1.0, "eV": 1000.0}
 

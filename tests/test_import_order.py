@@ -21,6 +21,7 @@ STAGES = [
     ("counting",),
     ("thermodynamics",),
     ("fits",),
+    ("interactions",),
     ("tasks",),
     ("io",),
     ("sweep",),

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 from hofstadter import lattice
 from hofstadter.errors import Status
 from hofstadter.flux import Flux
-from hofstadter.models.continuum import Continuum
+from hofstadter.models._abstract import AbstractContinuum
 
 
 class AbstractMagneticBlochProblem(eqx.Module):
@@ -103,6 +103,13 @@ class AbstractMagneticBlochProblem(eqx.Module):
         """The flux per primitive cell; not available while p and q are traced."""
         return Flux(int(self.p), int(self.q))
 
+    def widened(self, states: Complex[Array, "*batch basis band"], reach: float) -> Complex[Array, "*batch wide band"]:
+        """The same states in a basis that also holds exp(−i dk·r)|ψ⟩ for |dk| ≤ `reach`, if this one does not.
+
+        `apply_plane_wave` takes such states, too: plane waves that are to be multiplied need the room between them.
+        """
+        return states
+
     def mesh(self, n1: int, n2: int) -> Float[Array, "n1 n2 2"]:
         """Uniform mesh over the magnetic zone k1 in [0, 1), k2 in [0, 1/q)."""
         unit = lattice.mesh(n1, n2)
@@ -124,7 +131,7 @@ class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
         cutoff_tolerance: What `cutoff_error` was meant to be at most.
     """
 
-    model: eqx.AbstractVar[Continuum]
+    model: eqx.AbstractVar[AbstractContinuum]
     below: eqx.AbstractVar[int]
     above: eqx.AbstractVar[int]
     cutoff_error: eqx.AbstractVar[Float[Array, ""]]

@@ -77,7 +77,7 @@ class LandauProblem(AbstractLandauProblem):
 
         def of_component(offset, part):
             # |there⟩ = |there + g⟩ U⁻¹ with g = away − home, and there + g is `here` + dk, next to here.
-            change = landau_basis.change_of_frame(there, away - home, offset, self.p, self.q, self.rows)
+            change = landau_basis.change_of_frame(there, away - home, offset, self.p, self.q, part.shape[0])
             return turns_to_phase(ratio * landau_basis.cross(dk, here - offset) / 2) * change.apply_adjoint(part)
 
         parts = jax.vmap(of_component)(self.model.offsets, self.components(states))

@@ -90,16 +90,31 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
     def displaced(
         self, momentum: Float[Array, " 2"], states: Complex[Array, "component rows band"]
     ) -> Complex[Array, "component rows band"]:
-        """D of a reduced momentum applied to the Landau levels of all components."""
+        """D of a reduced momentum applied to the Landau levels of all components, which may have rows beyond `rows`."""
         z = landau_basis.displacement_parameter(momentum, self.vectors, self.p, self.q)
-        level, state = landau_basis.levels_and_states(self.rows, self.p)
-        level = jnp.minimum(level, self.table - 1)
+        rows = states.shape[1]
+        table = self.table + rows - self.rows
+        level, state = landau_basis.levels_and_states(rows, self.p)
+        level = jnp.minimum(level, table - 1)
         same = state[:, None] == state[None, :]
-        return jnp.where(same, displacement(z, self.table)[level[:, None], level[None, :]], 0) @ states
+        return jnp.where(same, displacement(z, table)[level[:, None], level[None, :]], 0) @ states
 
     def components(self, states: Complex[Array, "basis band"]) -> Complex[Array, "component rows band"]:
         """The rows of each component."""
-        return states.reshape(self.model.components, self.rows, -1)
+        return states.reshape(self.model.components, -1, states.shape[-1])
+
+    def widened(self, states: Complex[Array, "*batch basis band"], reach: float) -> Complex[Array, "*batch wide band"]:
+        """The same states with higher levels appended to each component, to hold exp(−i dk·r)|ψ⟩ for |dk| ≤ `reach`.
+
+        A displacement by z moves the level n up to about (√n + |z|)².
+        """
+        size = self.model.components
+        z = reach * landau_basis.magnetic_length(self.vectors, self.p, self.q) / math.sqrt(2)
+        highest = (math.sqrt(self.table) + float(z)) ** 2
+        extra = math.ceil(highest - self.table) * int(self.p)
+        parts = states.reshape(*states.shape[:-2], size, self.rows, states.shape[-1])
+        wide = jnp.pad(parts, [(0, 0)] * (parts.ndim - 2) + [(0, rounded_up(self.rows + extra) - self.rows), (0, 0)])
+        return wide.reshape(*states.shape[:-2], -1, states.shape[-1])
 
 
 Problem = TypeVar("Problem", bound=AbstractLandauProblem)

@@ -66,7 +66,7 @@ class ThetaProblem(AbstractLandauProblem):
         index = jnp.asarray(self.model.harmonics, dtype=int).reshape(-1, 4)
         origin_a, origin_b = self.model.offsets[index[:, 0]], self.model.offsets[index[:, 1]]
         momentum = index[:, 2:].astype(k.dtype) - origin_a + origin_b
-        return self._gauge_phases(folded, origin_a, -momentum)
+        return self._gauge_phases(folded, origin_a, -momentum, self.rows)
 
     def apply_plane_wave(
         self, k: Float[Array, " 2"], dk: Float[Array, " 2"], states: Complex[Array, "basis band"]
@@ -75,8 +75,10 @@ class ThetaProblem(AbstractLandauProblem):
         k, dk = k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)
         here, home = _fold(k)
         _, away = _fold(k + dk)
-        moved = self.components(states)[:, self._moved_rows(away - home)]
-        phases = self._gauge_phases(here, self.model.offsets, jnp.broadcast_to(dk, self.model.offsets.shape))
+        parts = self.components(states)
+        rows = parts.shape[1]
+        moved = parts[:, self._moved_rows(away - home, rows)]
+        phases = self._gauge_phases(here, self.model.offsets, jnp.broadcast_to(dk, self.model.offsets.shape), rows)
         return (phases[:, :, None] * self.displaced(-dk, moved)).reshape(states.shape)
 
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
@@ -90,31 +92,31 @@ class ThetaProblem(AbstractLandauProblem):
         move = turns.astype(k.dtype) * self.p.astype(k.dtype) / self.q.astype(k.dtype)
         shift = jnp.stack([move, jnp.zeros_like(move)])
         phases = self._gauge_phases(
-            here + shift, self.model.offsets, jnp.broadcast_to(-shift, self.model.offsets.shape)
+            here + shift, self.model.offsets, jnp.broadcast_to(-shift, self.model.offsets.shape), self.rows
         )
         phases = phases * turns_to_phase(-turns.astype(k.dtype) * self.model.offsets[:, 1])[:, None]
         moved = phases[:, :, None] * self.components(states)
         whole = (turns * self.p) // self.q
-        return moved[:, self._moved_rows(-(end - start + whole))].reshape(states.shape)
+        return moved[:, self._moved_rows(-(end - start + whole), self.rows)].reshape(states.shape)
 
     def _gauge_phases(
-        self, k: Float[Array, " 2"], origin: Float[Array, "item 2"], momentum: Float[Array, "item 2"]
+        self, k: Float[Array, " 2"], origin: Float[Array, "item 2"], momentum: Float[Array, "item 2"], rows: int
     ) -> Complex[Array, "item rows"]:
         """g(k + j b1 − K, Q) for the j of each row, by pairs of K and Q."""
         p, q = self.p.astype(k.dtype), self.q.astype(k.dtype)
         one = jnp.ones_like(p)
         fine = jnp.stack([self.vectors[0] / p, self.vectors[1] * q])
         in_fine_cell = jnp.stack([one / p, q])
-        _, state = landau_basis.levels_and_states(self.rows, self.p)
-        ladder = jnp.stack([state.astype(k.dtype), jnp.zeros(self.rows, k.dtype)], axis=-1)
+        _, state = landau_basis.levels_and_states(rows, self.p)
+        ladder = jnp.stack([state.astype(k.dtype), jnp.zeros(rows, k.dtype)], axis=-1)
         momenta = (k[None] + ladder)[None] - origin[:, None, :]
         return siegel_theta.gauge_phase(
             momenta * in_fine_cell[None, None], momentum[:, None, :] * in_fine_cell[None, None], fine
         )
 
-    def _moved_rows(self, change: Int[Array, ""]) -> Int[Array, " rows"]:
+    def _moved_rows(self, change: Int[Array, ""], rows: int) -> Int[Array, " rows"]:
         """Row of (n, j + change mod p) for each row (n, j)."""
-        level, state = landau_basis.levels_and_states(self.rows, self.p)
+        level, state = landau_basis.levels_and_states(rows, self.p)
         return level * self.p + jnp.mod(state + change, self.p)
 
 
