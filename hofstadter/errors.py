@@ -22,6 +22,8 @@ class Status(enum.IntEnum):
     FIT_NOT_CONVERGED = 12
     NOT_DETERMINED = 13
     WINDOW_INCOMPLETE = 14
+    UNSTABLE = 15
+    HARTREE_FOCK_NOT_CONVERGED = 16
 
     @property
     def message(self) -> str:
@@ -45,6 +47,8 @@ _MESSAGES = {
     Status.FIT_NOT_CONVERGED: "The parameters still moved in the last step: raise `max_steps` or start closer.",
     Status.NOT_DETERMINED: "The data do not determine this combination of parameters: fix one of them, or add data.",
     Status.WINDOW_INCOMPLETE: "Levels as near to the energy may be missing: ask for more of them, or use `solve`.",
+    Status.UNSTABLE: "The state has excitations of negative energy, so it is not the ground state at this filling.",
+    Status.HARTREE_FOCK_NOT_CONVERGED: "The mean field still moved in the last step: raise `max_steps`.",
 }
 
 

@@ -2,9 +2,10 @@
 
     M_mn(k, p) = ⟨ψ_m(k + p)| exp(ip·r) |ψ_n(k)⟩,   M(k, 0) = 1,   M(k, p)† = M(k + p, −p),
 
-with p = k' − k + G for k and k' in the magnetic zone. They come from `apply_plane_wave` alone, so they hold the true positions and Landau levels at any flux and for any model. With the
-states that the solver returns they are periodic in k; their phases (a unitary matrix of the group at each k) are those
-of the solver's eigenvectors, and every quantity built from closed products of them does not depend on these.
+with p = k' − k + G for k and k' in the magnetic zone. They come from `apply_plane_wave` alone, so they hold the true
+positions and Landau levels at any flux and for any model. With the states that the solver returns they are periodic in
+k; their phases (a unitary matrix of the group at each k) are those of the solver's eigenvectors, and every quantity
+built from closed products of them does not depend on these.
 
 All of them between two sets of k cost little more than one matrix product per pair, since plane waves commute:
 

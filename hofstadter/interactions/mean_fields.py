@@ -54,7 +54,7 @@ def charge_density(
     """Fourier components Σ_k tr P(k) M(k, G) of the charge of one flavor, per sample."""
 
     def at_reciprocal(g):
-        return jnp.einsum("kmn,knm->", density, _vertical(mesh, g))
+        return jnp.einsum("kmn,knm->", density, _at_reciprocal(mesh, g))
 
     return jax.lax.map(at_reciprocal, reciprocal)
 
@@ -81,16 +81,20 @@ def hartree(
     weight = weights(interaction, mesh, reciprocal, cutoff) * charge.conj()
 
     def add(total, entry):
-        return total + entry[0] * _vertical(at, entry[1]), None
+        return total + entry[0] * _at_reciprocal(at, entry[1]), None
 
     size = at.states.shape[-1]
     zero = jnp.zeros((at.k.shape[0], size, size), at.states.dtype)
     return jax.lax.scan(add, zero, (weight, reciprocal))[0]
 
 
-def _vertical(bands: ProjectedBands, g: Float[Array, " 2"]) -> Complex[Array, "point m m"]:
-    """M(k, G) of all k."""
+@eqx.filter_jit
+def vertical_form_factors(bands: ProjectedBands, reciprocal: Float[Array, "g 2"]) -> Complex[Array, "g point m m"]:
+    """M(k, G) of all k, the transfers that lead back to the same momentum."""
+    return jax.lax.map(lambda g: _at_reciprocal(bands, g), reciprocal)
 
+
+def _at_reciprocal(bands: ProjectedBands, g: Float[Array, " 2"]) -> Complex[Array, "point m m"]:
     def one(k, states):
         return bands.problem.apply_plane_wave(k, g, states).conj().T @ states
 

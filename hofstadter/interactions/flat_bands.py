@@ -1,0 +1,221 @@
+"""A group of bands of several flavors, with a repulsion between their densities: the model of flat-band interactions.
+
+    H = (1/2A) Σ_p V(p) O(−p) O(p),   O(p) = Σ_{k, f, mn} M^f_mn(k, p) (c†_{k+p, m, f} c_{k, n, f} − δ_{p, G} δ_mn/2)
+
+on a mesh of momenta, a sample of area A. The repulsion does not change the flavor f of an electron. Flavors of one kind
+(the spins of a valley) have the same states; kinds (the valleys) have each their own, from the model of that valley.
+The subtraction counts charge from half filling. Terms of one electron, as the group's own energies, are not in H.
+"""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from hofstadter._checks import as_integer, fail, warn_if_single_precision
+from hofstadter.eigensolver import dense
+from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.eigensolver.pieces import in_pieces
+from hofstadter.eigensolver.spectrum import chunk_size
+from hofstadter.errors import CalculationError, Status
+from hofstadter.flux import FluxLike
+from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter.hamiltonian.at_flux import at_flux
+from hofstadter.interactions.coulomb import AbstractInteraction
+from hofstadter.interactions.form_factors import ProjectedBands, Transfers, project, transfers
+from hofstadter.interactions.mean_fields import charge_density, exchange
+from hofstadter.interactions.momentum_cutoff import MomentumCutoff, momentum_cutoff
+from hofstadter.models.continuum import Continuum
+from hofstadter.models.time_reversal import time_reversed
+from hofstadter.topology.chern import CLOSED_GAP
+from hofstadter.topology.group_flux import direct_gap
+from hofstadter.topology.touching import smallest_gap_near
+
+
+class FlatBands(eqx.Module):
+    """A group of bands of all flavors on a mesh, and what every state of them needs.
+
+    Attributes:
+        interaction: The repulsion.
+        kinds: The group of each kind of flavor, all on the same mesh.
+        copies: Flavors of each kind.
+        shape: Points of the mesh along either direction.
+        moves: Momentum transfers between points of the mesh.
+        exchange: R0(k) = (1/2A) Σ_p V(p) M†(k, p) M(k, p) of each kind.
+        charge: Σ_k tr M(k, G) of each kind, for the vectors `moves.reciprocal`.
+        min_gap: Smallest direct gap between the group and other bands, of each kind.
+        cutoff: The largest |p| and the error that it leaves.
+        status: CUTOFF_TOO_LOW if that error is larger than wanted, or the status of a diagonalization that failed.
+    """
+
+    interaction: AbstractInteraction
+    kinds: tuple[ProjectedBands, ...]
+    copies: tuple[int, ...] = eqx.field(static=True)
+    shape: tuple[int, int] = eqx.field(static=True)
+    moves: Transfers
+    exchange: tuple[Complex[Array, "point band band"], ...]
+    charge: tuple[Complex[Array, " g"], ...]
+    min_gap: tuple[float, ...]
+    cutoff: MomentumCutoff
+    status: Status = eqx.field(static=True)
+
+    @property
+    def k(self) -> Float[Array, "point 2"]:
+        """Momenta of the mesh, reduced."""
+        return self.kinds[0].k
+
+    @property
+    def width(self) -> int:
+        """Number of bands of the group."""
+        return self.kinds[0].states.shape[-1]
+
+    @property
+    def flavors(self) -> int:
+        """Number of flavors of all kinds."""
+        return sum(self.copies)
+
+    def at(self, kind: int, k: Float[Array, "*batch 2"], *, memory_gb: float = 4.0) -> ProjectedBands:
+        """The group of a kind at other momenta."""
+        own = self.kinds[kind]
+        return project(own.problem, own.bands, k, memory_gb=memory_gb)
+
+
+def flat_bands(
+    problems: Sequence[AbstractMagneticBlochProblem],
+    bands: tuple[int, int],
+    interaction: AbstractInteraction,
+    *,
+    copies: int | Sequence[int] = 1,
+    points: int | tuple[int, int] = 12,
+    offset: tuple[float, float] = (0.0, 0.0),
+    cutoff: float | None = None,
+    rtol: float = 1e-8,
+    memory_gb: float = 4.0,
+) -> FlatBands:
+    """Project a repulsion on a group of bands of several kinds of electrons.
+
+    Args:
+        problems: The magnetic Bloch problem of each kind, all of the same lattice at the same flux.
+        bands: The group, as a half-open range; it must not touch other bands.
+        interaction: The repulsion.
+        copies: Flavors of each kind, 2 for spin.
+        points: Momenta along each direction of the magnetic zone.
+        offset: Reduced momentum that the whole mesh is shifted by.
+        cutoff: Largest |p|, an inverse length; by default what `rtol` needs.
+        rtol: Exchange energy that may be left out beyond the cut-off, relative to the largest one.
+        memory_gb: Working memory.
+
+    Raises:
+        ValueError: If the kinds do not belong together, or as `momentum_cutoff`.
+        hofstadter.CalculationError: If the group touches other bands: it has no states of its own then.
+    """
+    warn_if_single_precision()
+    problems = tuple(problems)
+    counts = (copies,) * len(problems) if isinstance(copies, int) else tuple(copies)
+    counts = tuple(as_integer("copies", count, minimum=1) for count in counts)
+    if not problems or len(counts) != len(problems):
+        raise fail("copies", f"one number or {len(problems)}, one per problem", copies)
+    for problem in problems[1:]:
+        same_flux = (int(problem.p), int(problem.q)) == (int(problems[0].p), int(problems[0].q))
+        if not same_flux or not np.allclose(problem.vectors, problems[0].vectors, rtol=1e-9, atol=0):
+            raise fail("problems", "of the same lattice at the same flux", [str(problem.flux) for problem in problems])
+    n1, n2 = (points, points) if isinstance(points, int) else points
+    mesh = (problems[0].mesh(n1, n2) + jnp.asarray(offset, problems[0].vectors.dtype)).reshape(-1, 2)
+    gaps = tuple(_smallest_gap(problem, bands, mesh, (n1, n2), memory_gb) for problem in problems)
+    kinds = tuple(project(problem, bands, mesh, memory_gb=memory_gb) for problem in problems)
+    reach = momentum_cutoff(problems[0], bands, interaction, rtol=rtol, cutoff=cutoff, memory_gb=memory_gb)
+    moves = transfers(kinds[0], kinds[0], reach.cutoff, memory_gb=memory_gb)
+    filled = jnp.broadcast_to(jnp.eye(bands[1] - bands[0], dtype=kinds[0].states.dtype), (len(mesh), *[bands[1] - bands[0]] * 2))
+    failed = [Status(int(code)) for kind in kinds for code in np.unique(np.asarray(kind.status)) if code != Status.OK]
+    left_too_much = bool(reach.error > rtol * reach.largest * (1 + 1e-6))
+    return FlatBands(
+        interaction=interaction,
+        kinds=kinds,
+        copies=counts,
+        shape=(n1, n2),
+        moves=moves,
+        exchange=tuple(exchange(interaction, kind, kind, filled, moves) / 2 for kind in kinds),
+        charge=tuple(charge_density(kind, filled, moves.reciprocal) for kind in kinds),
+        min_gap=gaps,
+        cutoff=reach,
+        status=failed[0] if failed else Status.CUTOFF_TOO_LOW if left_too_much else Status.OK,
+    )
+
+
+def moire_flat_bands(
+    model: Continuum,
+    interaction: AbstractInteraction,
+    *,
+    flux: FluxLike = 1,
+    pairs: int = 1,
+    points: int | tuple[int, int] = 12,
+    levels: int | None = None,
+    level_rtol: float = 1e-9,
+    cutoff: float | None = None,
+    rtol: float = 1e-8,
+    memory_gb: float = 4.0,
+) -> FlatBands:
+    """The narrow bands around the reference of a moiré model, in two valleys and two spins.
+
+    Args:
+        model: One valley; the other one is its time-reversed partner in the same field.
+        interaction: The repulsion.
+        flux: Flux per cell.
+        pairs: Bands per cell on each side of the reference.
+        points: Momenta along each direction of the magnetic zone.
+        levels: Landau levels to keep; by default as many as `level_rtol` needs.
+        level_rtol: Accuracy of the group's energies relative to their range.
+        cutoff: Largest |p|, an inverse length; by default what `rtol` needs.
+        rtol: Exchange energy that may be left out beyond the cut-off, relative to the largest one.
+        memory_gb: Working memory.
+    """
+    first = at_flux(model, flux, levels=levels, bands_per_cell=pairs, rtol=level_rtol)
+    other = at_flux(time_reversed(model), flux, levels=int(first.size), bands_per_cell=pairs, rtol=level_rtol)
+    return flat_bands(
+        (first, other),
+        (0, first.returned_bands),
+        interaction,
+        copies=2,
+        points=points,
+        cutoff=cutoff,
+        rtol=rtol,
+        memory_gb=memory_gb,
+    )
+
+
+def _smallest_gap(
+    problem: AbstractMagneticBlochProblem,
+    bands: tuple[int, int],
+    mesh: Float[Array, "point 2"],
+    shape: tuple[int, int],
+    memory_gb: float,
+) -> float:
+    """Smallest direct gap to other bands: on the mesh, and followed down where its slope could close it between points.
+
+    Raises:
+        hofstadter.CalculationError: If it is closed.
+    """
+    group = (problem.first_band + bands[0], problem.first_band + bands[1])
+
+    @eqx.filter_jit
+    def gaps_at(problem, k):
+        def one(point):
+            energies = dense.eigenvalues(problem.matrix(point))
+            return direct_gap(energies, group), jnp.max(jnp.abs(energies[problem.first_band :][: problem.returned_bands]))
+
+        return in_pieces(one, k, min(len(mesh), chunk_size(problem.basis_size, memory_gb)))
+
+    with single_threaded_blas():
+        gap, energy = (np.asarray(x) for x in gaps_at(problem, mesh))
+        around = gap.reshape(shape)
+        change = max(np.abs(around - np.roll(around, 1, axis=axis)).max() for axis in (0, 1))
+        smallest = float(gap.min())
+        if smallest <= 2 * change:
+            width = jnp.asarray([1 / shape[0], 1 / (shape[1] * float(problem.q))], mesh.dtype)
+            found, place = smallest_gap_near(problem, group, mesh[np.argsort(gap)[:1]], width)
+            smallest = min(smallest, float(found))
+    if smallest <= CLOSED_GAP * float(energy.max()):
+        raise CalculationError(Status.GAP_CLOSED, f"Bands {bands[0]} … {bands[1] - 1}")
+    return smallest
