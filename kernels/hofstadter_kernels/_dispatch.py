@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from jax.core import Tracer
 from jaxtyping import Array
 
 
-def on_demand(module: str, name: str) -> Callable[..., Array]:
+def on_demand(module: str, name: str) -> Callable[..., Any]:
     """A function whose module is imported when it is called: not every JAX comes with every kind of Pallas."""
 
     def call(*arguments):
@@ -21,11 +22,11 @@ def on_demand(module: str, name: str) -> Callable[..., Array]:
 
 
 def run(
-    backends: Mapping[str, Callable[..., Array]],
+    backends: Mapping[str, Callable[..., Any]],
     default: Sequence[str],
     implementation: str | None,
     *arguments: Array,
-) -> Array:
+) -> Any:
     """Call the named implementation, or the first one of `default` that can do it.
 
     Args:

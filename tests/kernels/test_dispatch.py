@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import pytest
 
 from hofstadter_kernels import _dispatch
+from hofstadter_kernels.det_small import api as determinant
+from hofstadter_kernels.ring_inertia import api as ring
 from hofstadter_kernels.sturm_bisect import api as bisect
 from hofstadter_kernels.sturm_count import api as count
 
@@ -37,7 +39,7 @@ def test_a_module_that_cannot_be_imported():
         missing(jnp.zeros(()))
 
 
-@pytest.mark.parametrize("api", [count, bisect])
+@pytest.mark.parametrize("api", [count, bisect, ring, determinant])
 def test_experimental_backends_must_be_named(api):
     assert set(api.BACKENDS) > set(api.DEFAULT)
     assert api.DEFAULT == ("reference",)

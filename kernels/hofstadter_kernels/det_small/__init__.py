@@ -1,0 +1,1 @@
+"""Determinants of many small complex matrices."""

@@ -1,0 +1,1 @@
+"""Eigenvalues of block-cyclic Hermitian matrices below energies, counted."""
