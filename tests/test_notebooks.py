@@ -8,6 +8,8 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# The others take half a minute and more.
+QUICK = ("01_first_butterfly",)
 
 
 def test_there_are_notebooks():
@@ -24,7 +26,10 @@ def test_notebook_is_stored_without_output(path):
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else [pytest.mark.slow]) for path in NOTEBOOKS],
+)
 def test_notebook_runs(path, tmp_path, monkeypatch):
     """Every plotting cell shows its picture: with MPLBACKEND unset, a kernel draws as it does for a user."""
     monkeypatch.delenv("MPLBACKEND", raising=False)

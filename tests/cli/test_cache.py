@@ -44,6 +44,7 @@ def test_the_second_run_compiles_nothing(tmp_path):
     assert entries(cache) == written
 
 
+@pytest.mark.slow
 def test_the_user_chooses_the_folder_or_none(tmp_path):
     run(tmp_path, "elsewhere", JAX_COMPILATION_CACHE_DIR=tmp_path / "mine")
     assert entries(tmp_path / "mine")

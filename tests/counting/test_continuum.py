@@ -72,6 +72,7 @@ def test_gaps_below_the_top():
     assert (gaps["size"].values < np.array([gap["gap"] for gap in reversed(expected)]) + 1e-3).all()
 
 
+@pytest.mark.slow
 def test_landau_levels_at_a_low_field():
     """26 cells of an electron gas go through the strip basis: the gaps above the band's bottom are (0, t)."""
     found = hof.butterfly(models.electron_gas(-2.0), fluxes=["1/26"], bands_per_cell=1, rtol=1e-4, min_gap=0.3)

@@ -41,6 +41,7 @@ def test_a_low_field_has_the_levels_of_the_band_bottom():
     np.testing.assert_allclose(levels, expected, atol=0.02 * alpha * 2 * np.pi * float(flux))
 
 
+@pytest.mark.slow
 def test_too_few_waves_are_seen():
     problem = hof.strip_problem(GAS, "1/30", waves=4, bands_per_cell=2)
     assert problem.basis_status == hof.Status.CUTOFF_TOO_LOW

@@ -250,6 +250,7 @@ def random_directions(point, rng):
     return tuple(jax.tree.map(lambda *parts: sum(parts), *parts) for parts in leaves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_second_derivatives(name, rng):
     point = (build(name), K)

@@ -83,6 +83,7 @@ def test_fourfold_rotation_makes_the_metric_isotropic(build, cases):
         assert found.metric[0, 0] > 0.05
 
 
+@pytest.mark.slow
 def test_pair_masses_that_follow_from_the_metric():
     # 1/(m* U) = 2 G_min / N_orb, with N_orb the orbitals that carry weight; T-ratio/2π for one band of these lattices.
     for model, flux, bands, expected, atol in [
@@ -136,6 +137,7 @@ def test_gradient_of_the_average_under_jit():
     np.testing.assert_allclose(slope(0.1), (a - 8 * b + 8 * c - d) / 12e-3, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_touching_bands_are_reported():
     # The two middle bands at 1/4 touch at a momentum of the mesh, those of graphene between momenta.
     on_mesh = square_at((1, 4), (1, 2))

@@ -28,7 +28,7 @@ PROBLEMS = {
     "theta functions": lambda: hof.theta_problem(models.bistritzer_macdonald(), (7, 3), levels=5, bands_per_cell=1),
     "electron gas": lambda: hof.at_flux(models.electron_gas(2.0), (40, 3), levels=5, bands_per_cell=1),
 }
-QUICK = ("honeycomb", "padded")
+QUICK = ("honeycomb",)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,7 @@ def test_elements(name):
     assert np.all(np.diag(padding).real > levels[-1])
 
 
+@pytest.mark.slow
 def test_what_is_no_ring():
     model = models.bistritzer_macdonald()
     assert ring_layout(hof.at_flux(model, (1, 3), levels=5, bands_per_cell=1)) is None

@@ -21,6 +21,8 @@ MODELS = {
     "double bilayer": models.twisted_double_bilayer(),
     "tmd": models.twisted_tmd(),
 }
+MORE_CASES = [("triangular", "4/3"), *((name, "1/2") for name in ("dirac", "tmd", "graphene"))]
+MORE_CASES += [(name, flux) for name in MODELS for flux in ("1/3", "5/4")]
 K = np.array([0.137, 0.291])
 
 
@@ -56,13 +58,9 @@ def test_energies_repeat_over_the_magnetic_zone(name, step):
 @pytest.mark.parametrize(
     ("name", "flux"),
     [
-        ("triangular", "4/3"),
         ("oblique", "1/2"),
-        ("dirac", "1/2"),
         ("dirac, other valley", "4/3"),
-        ("tmd", "1/2"),
-        ("graphene", "1/2"),
-        *(pytest.param(name, flux, marks=pytest.mark.slow) for name in MODELS for flux in ("1/3", "5/4")),
+        *(pytest.param(name, flux, marks=pytest.mark.slow) for name, flux in MORE_CASES),
     ],
 )
 def test_agrees_with_landau_levels(name, flux):

@@ -54,6 +54,7 @@ def wait_for(condition, process, seconds: float = 60.0) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments(tmp_path, uninterrupted):
     file, store = write_run_file(tmp_path, max_denominator=12), tmp_path / "run.zarr"
     random_delay = random.Random(1)
@@ -109,6 +110,7 @@ def test_file_size_limit_stops_the_run_and_keeps_what_was_saved(tmp_path, uninte
     assert chunk_files(store) == uninterrupted
 
 
+@pytest.mark.slow
 def test_full_disk(tmp_path, uninterrupted):
     """A real full disk: a small one in memory, mounted where only the test's own processes see it."""
     run = f"{sys.executable} -m tests.sweep.toy_task run {tmp_path}/run.yaml"

@@ -51,6 +51,7 @@ def test_wannier_centers_of_a_landau_level_wind_once():
     assert (float(data["chern"]), int(data["basis_status"])) == (1, Status.OK)
 
 
+@pytest.mark.slow
 def test_a_well_binds_a_state_without_chern_number_at_zero_flux():
     small = {"bands_per_cell": 1, "rtol": 1e-3}
     flow = hof.wannier_flow(WELLS, 0, (0, 1), loops=4, steps=6, **small)

@@ -1,6 +1,7 @@
 """Maps of Berry curvature and quantum metric, and flows of Wannier centers, as datasets."""
 
 import numpy as np
+import pytest
 
 import hofstadter as hof
 from hofstadter.errors import Status
@@ -25,6 +26,7 @@ def test_the_map_averages_to_the_numbers():
     np.testing.assert_allclose([data.kx[3, 5], data.ky[3, 5]], momentum, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_band_that_touches_another_has_no_averages():
     data = hof.geometry_map(models.honeycomb(), 0, (0, 1), points=6)  # the mesh holds the Dirac points
     assert data.status == Status.GAP_CLOSED
@@ -44,6 +46,7 @@ def test_wannier_centers_wind_by_the_chern_number():
         assert (data.chern, data.status) == (-2, Status.OK)
 
 
+@pytest.mark.slow
 def test_wannier_centers_of_bands_that_touch():
     data = hof.wannier_flow(models.honeycomb(), 0, (0, 1), loops=6)
     assert data.status == Status.GAP_CLOSED

@@ -20,7 +20,7 @@ VELOCITY_MEV_NM = np.sqrt(3) / 2 * 2700.0 * 0.246
 def graphene():
     return hof.landau_fan(
         GRAPHENE,
-        field_tesla=np.array([8.0, 10.0, 12.0, 14.0]),
+        field_tesla=np.array([10.0, 14.0]),
         carrier_density=np.linspace(-4, 4, 161),
         neutral_filling=2.0,
         temperature_kelvin=4.2,
@@ -37,7 +37,7 @@ def gaps_at(fan, number):
 
 
 def test_graphene_has_the_sequence_of_four_fold_levels(graphene):
-    for i in range(4):
+    for i in range(2):
         gaps = gaps_at(graphene, i)
         assert np.all(gaps["status"] == 0)
         np.testing.assert_array_equal(gaps["s"], 0)
@@ -57,7 +57,7 @@ def test_graphene_levels_follow_the_root_of_the_field(graphene):
     # E_n = sgn(n) v √(2 e ħ B |n|) = v √(2 |n|) / l_B; the correction of the lattice is linear in the flux.
     for n, t in ((1, 2), (2, 6)):
         ratios = []
-        for i in range(4):
+        for i in range(2):
             gaps, field = gaps_at(graphene, i), float(graphene.field_tesla[i])
             upper = dict(zip(gaps["t"], gaps["upper"], strict=True))[t]
             level = upper + BOHR_MAGNETON_MEV_PER_TESLA * field
@@ -76,7 +76,7 @@ def test_electrons_and_holes_mirror_each_other(graphene):
 
 
 def test_hall_conductivity_is_the_chern_number_in_gaps_and_follows_the_density(graphene):
-    for i in range(4):
+    for i in range(2):
         flux = float(graphene.flux[i])
         at_two = np.interp(2 * flux, graphene.filling, graphene["hall_conductivity"].values[i])
         assert at_two == pytest.approx(2, abs=0.05)
@@ -113,6 +113,7 @@ def test_square_lattice_counts_up_from_either_edge():
     assert hall[fan.filling < 0.45].min() > 0 > hall[fan.filling > 0.55].max()
 
 
+@pytest.mark.slow
 def test_lines_are_the_verified_labels():
     model, fluxes = models.triangular(), ["2/7", "1/4", "1/3"]
     fan = hof.landau_fan(model, fluxes=fluxes, temperature=0.02, max_gaps=40)
@@ -154,8 +155,8 @@ def compare_with_verified(fan, exact):
 
 def test_rows_do_not_depend_on_the_other_fluxes():
     options = {"temperature": 0.02, "filling": np.linspace(0.1, 0.4, 30)}
-    together = hof.landau_fan(models.triangular(), fluxes=["1/30", "1/25", "2/45"], **options)
-    alone = hof.landau_fan(models.triangular(), fluxes=["1/25"], **options)
+    together = hof.landau_fan(models.triangular(), fluxes=["1/7", "1/5", "2/9"], **options)
+    alone = hof.landau_fan(models.triangular(), fluxes=["1/5"], **options)
     for name in together.data_vars:
         np.testing.assert_allclose(together[name].values[1], alone[name].values[0], atol=1e-9, err_msg=name)
 
@@ -199,6 +200,7 @@ def test_density_of_states_holds_all_states():
     assert np.all(data["dos_status"] == 0)
 
 
+@pytest.mark.slow
 def test_density_of_states_of_a_continuum_model_counts_from_its_reference():
     model = models.electron_gas(potential=0.0)
     # Landau levels at φ (n + 1/2) ħω: half way up the third, 2.5 levels of φ states each are filled.
@@ -212,6 +214,7 @@ def test_density_of_states_of_a_continuum_model_counts_from_its_reference():
     assert np.interp(levels[2], energies, data["integrated_density"].values[0]) == pytest.approx(1.25, abs=0.05)
 
 
+@pytest.mark.slow
 def test_out_of_reach_is_nan_with_a_status():
     model = models.dirac_superlattice()
     fan = hof.landau_fan(

@@ -138,6 +138,7 @@ def test_signed_quantities_are_smeared_alike():
     np.testing.assert_allclose(smear(-2 * states, STEP, 0.05, 0.02), -2 * density, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients_and_batches():
     states = staircase(LEVELS, WEIGHTS)
 

@@ -23,9 +23,9 @@ def middle_of_gap(model, flux, filled):
     ("name", "flux", "chern"),
     [
         ("square", (1, 3), {1: 1, 2: -1}),
-        ("square", (2, 5), {1: -2, 2: 1, 3: -1, 4: 2}),
+        pytest.param("square", (2, 5), {1: -2, 2: 1, 3: -1, 4: 2}, marks=pytest.mark.slow),
         pytest.param("honeycomb", (1, 3), {1: 1, 5: -1}, marks=pytest.mark.slow),
-        ("kagome", (1, 3), {1: 1, 2: -1, 6: 0, 7: 1}),
+        pytest.param("kagome", (1, 3), {1: 1, 2: -1, 6: 0, 7: 1}, marks=pytest.mark.slow),
         ("haldane", (0, 1), {1: -1}),
         pytest.param("dice", (1, 3), {1: 1, 2: 2, 3: 0, 7: -2}, marks=pytest.mark.slow),
         pytest.param("triangular", (1, 4), {1: 1}, marks=pytest.mark.slow),
@@ -54,6 +54,7 @@ def test_is_the_sum_over_bands_of_the_oracle(structure, flux):
         np.testing.assert_allclose(found.conductivity[place], expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_empty_and_full_bands_carry_no_current():
     found = hall_conductivity(hof.at_flux(systems.random_model(1, 11), (1, 2)), [-50.0, 50.0], 0.3)
     np.testing.assert_allclose(found.conductivity, 0, atol=1e-12)
@@ -87,6 +88,7 @@ def test_a_pocket_between_momenta_is_suspected():
     assert coarse.status == hof.Status.MESH_TOO_COARSE
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_metal():
     model = systems.random_model(1, 11)
 

@@ -78,6 +78,7 @@ def test_real_hoppings_have_no_magnetization_without_field():
     np.testing.assert_allclose(found.magnetization, 0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_derivatives_where_filled_levels_are_degenerate():
     # The two spins of the square lattice are degenerate at strength 0, and the Zeeman and Rashba terms split them.
     def magnetization(strength):

@@ -51,14 +51,9 @@ def check(model, flux, filled, cells, *, marker_atol=0.05):
     return number
 
 
-@pytest.mark.parametrize(("name", "flux", "filled", "number", "cells"), CASES[:1])
-def test_gaps_of_presets(name, flux, filled, number, cells):
-    assert check(systems.build(name), flux, filled, cells) == number
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "flux", "filled", "number", "cells"), CASES[1:])
-def test_gaps_of_more_presets(name, flux, filled, number, cells):
+@pytest.mark.parametrize(("name", "flux", "filled", "number", "cells"), CASES)
+def test_gaps_of_presets(name, flux, filled, number, cells):
     assert check(systems.build(name), flux, filled, cells) == number
 
 

@@ -56,7 +56,13 @@ def test_square_lattice(flux, bands):
     np.testing.assert_allclose(gap_cherns(systems.build("square"), flux, cells=5), np.cumsum(bands), atol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "bands"), [("triangular", [1, 1, -2]), ("kagome", [1, -2, 4, -2, -2, 1, 1, -2, 1])])
+@pytest.mark.parametrize(
+    ("name", "bands"),
+    [
+        ("triangular", [1, 1, -2]),
+        pytest.param("kagome", [1, -2, 4, -2, -2, 1, 1, -2, 1], marks=pytest.mark.slow),
+    ],
+)
 def test_other_lattices_at_one_third(name, bands):
     np.testing.assert_allclose(gap_cherns(systems.build(name), (1, 3)), np.cumsum(bands), atol=1e-9)
 
@@ -147,6 +153,7 @@ def test_padding_changes_nothing():
     np.testing.assert_array_equal(padded.resolved[..., :3], exact.resolved[..., :3])
 
 
+@pytest.mark.slow
 def test_groups_are_differences_of_gaps():
     problem = hof.at_flux(haldane(0.0, t2=0.0), (1, 3))
     groups = ((0, 1), (1, 2), (2, 4), (0, 5), (5, 6), (0, 6))
@@ -197,9 +204,12 @@ def quadratic_touching(mass):
     return hof.models.tight_binding([[1, 0], [0, 1]], [[0, 0], [0, 0]], hoppings)
 
 
+OFFSETS = [(0.45, 0.55), (0.38, 0.28)]
+
+
 # The first plaquette is centered on the touching: energies and states at its four corners show nothing of it.
-@pytest.mark.parametrize("offset", [(0.5, 0.5), (0.45, 0.55), (0.38, 0.28)])
-@pytest.mark.parametrize("mass", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("offset", [(0.5, 0.5), *(pytest.param(x, marks=pytest.mark.slow) for x in OFFSETS)])
+@pytest.mark.parametrize("mass", [1e-2, pytest.param(1e-3, marks=pytest.mark.slow), 1e-4])
 def test_two_quanta_do_not_hide_in_one_plaquette(mass, offset):
     model = quadratic_touching(mass)
     for size in (0.25, 0.125, 0.05):
@@ -221,8 +231,8 @@ def stretched_touching(mass, flatter):
     return hof.models.tight_binding([[1, 0], [0, 1]], [[0, 0], [0, 0]], hoppings)
 
 
-@pytest.mark.parametrize("size", [0.25, 0.1])
-@pytest.mark.parametrize("flatter", [0.1, 0.2])
+@pytest.mark.parametrize("size", [0.25, pytest.param(0.1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flatter", [0.1, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_only_slopes_show_a_stretched_touching(flatter, size, monkeypatch):
     model, corner = stretched_touching(1e-4, flatter), (-size / 2, -size / 2)
     fine = patch_of(model, (0, 1), corner, step=size / 64, n=64)

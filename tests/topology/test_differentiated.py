@@ -21,6 +21,7 @@ def test_equals_the_plaquette_method_for_random_models(flux, seed):
     np.testing.assert_allclose(result.residual, abs(result.integral - result.value), atol=1e-15)
 
 
+@pytest.mark.slow
 def test_converges_exponentially_to_an_integer():
     problem = hof.at_flux(hof.models.square(), (1, 3))
     residuals = [float(hof.differentiated_chern(problem, (0, 1), points=n).residual) for n in (5, 10, 20)]

@@ -32,6 +32,7 @@ def test_links_of_groups_in_any_order(rng):
         np.testing.assert_allclose(np.abs(phase[:, n]), 1, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_groups_from_the_bottom_equal_the_fluxes_of_gaps():
     problem = hof.at_flux(systems.random_model(1, 6), (2, 3))
     groups = tuple((0, r) for r in range(1, 7))

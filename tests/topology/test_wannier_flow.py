@@ -30,6 +30,7 @@ def test_the_opposite_field_reverses_the_sign_of_a_real_model():
     assert numbers[0].value == -numbers[1].value != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [(0, 3), (2, 4)])
 def test_bands_that_touch_are_refused_with_their_momentum(group):
     problem = hof.at_flux(hof.models.honeycomb(), (1, 3))

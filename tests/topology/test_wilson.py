@@ -123,6 +123,7 @@ def test_loops_repeat_after_one_qth_of_the_zone_but_for_one_common_phase():
     np.testing.assert_allclose(np.sort(moved, axis=-1), phases[1], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_phases_and_overlaps_have_derivatives(rng):
     problem, k = problem_at(), jnp.asarray(0.3 + 0.05 * SQUARE)
     direction = jnp.asarray(rng.uniform(-1, 1, k.shape))
