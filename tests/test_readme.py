@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import hofstadter
 from hofstadter.cli.main import app
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,12 @@ def test_python_runs(tmp_path, monkeypatch, capsys):
     # Honeycomb at 1/3 with a mass: a Landau level of electrons below, one of holes above, no Hall effect half-way.
     assert names["gaps"].t.values[names["gaps"].density == 1] == [0]
     assert capsys.readouterr().out.rstrip().endswith("\n-1")
-    exec(compile(blocks("py")[0], "README.md", "exec"), names)
+
+
+@pytest.mark.slow
+def test_more_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("py")[0], "README.md", "exec"), {"hof": hofstadter})
     assert (tmp_path / "tbg.png").stat().st_size > 10_000
     assert capsys.readouterr().out.startswith("[ 1.  1. -1.  1.] to 0.0")
 
