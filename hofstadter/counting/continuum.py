@@ -8,7 +8,8 @@ second route, the Středa slope towards neighboring fluxes gives t itself; half-
 Magnetic cells of up to 24 cells ⋅ components are solved in Landau levels, which have states and so Berry flux. Larger
 ones (lower fields, or fractions of large q: from q = 7 on for twisted bilayer graphene, from q = 25 on for an electron
 gas) are solved in the strip basis, which costs q instead of q³, and labelled by Středa slopes. Those are counted in the
-strip basis at every flux, and so do not share a line with the Berry flux of Landau levels.
+strip basis at every flux, and so do not share a line with the Berry flux of Landau levels. Heavy fermions, which have
+no strip basis, need fewer Landau levels: they are diagonalized at every flux.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.hamiltonian.strip import StripProblem
+from hofstadter.models._abstract import AbstractContinuum
 from hofstadter.models.continuum import Continuum
 from hofstadter.topology.chern import chern_numbers
 
@@ -46,6 +48,8 @@ MAX_REFINEMENTS = 8
 # Středa slope.
 NEIGHBOR_CELLS = 12
 MAX_NEIGHBORS = 4
+# Accuracy of energies at neighbors, relative to their range, where states are counted in the middle of gaps.
+COUNTING_RTOL = 1e-4
 # A neighbor counts as being in the same gap if no level comes closer to the middle than this part of the gap, and if
 # levels that move in proportion to the flux, as those of Landau do, moved less than this part of it.
 CLEARANCE = 0.2
@@ -76,7 +80,7 @@ class ContinuumSpectra:
         memory_gb: Working memory.
     """
 
-    model: Continuum
+    model: AbstractContinuum
     rtol: float = DEFAULT_RTOL
     memory_gb: float = 4.0
 
@@ -108,25 +112,15 @@ class ContinuumSpectra:
             return gaps
         streda = self._streda(flux, count, gaps, _reference_energy(spectrum))
         berry = np.full(len(count), np.nan) if isinstance(problem, StripProblem) else _berry(problem, gaps, streda)
-        return combine_routes(flux, gaps, count, berry, streda, self.dirac_half if flux.p else 0.0)
-
-    @property
-    def dirac_half(self) -> float:
-        """1/2 where gaps have half-integer t, as near the neutrality of a single Dirac cone, else 0."""
-        return sum(self.model.level_offsets) % 2 / 2 if self.model.reference == "neutrality" else 0.0
+        return combine_routes(flux, gaps, count, berry, streda, self.model.dirac_half if flux.p else 0.0)
 
     def _problem(self, flux: Flux) -> AbstractTruncatedProblem | StripProblem:
-        if flux.p > 0 and self.model.components * flux.q > LANDAU_CELLS:
+        if isinstance(self.model, Continuum) and flux.p > 0 and self.model.components * flux.q > LANDAU_CELLS:
             return strip_problem(self.model, flux, rtol=self.rtol)
         return at_flux(self.model, flux, rtol=self.rtol)
 
     def _energies(self, problem: AbstractTruncatedProblem | StripProblem, k: np.ndarray) -> np.ndarray:
         return np.asarray(solve(problem, jnp.asarray(k), states=False, memory_gb=self.memory_gb).energies)
-
-    @functools.cached_property
-    def _waves(self) -> int:
-        """Waves of the strip basis at the neighbors whose states are only counted."""
-        return sufficient_waves(self.model, rtol=self.rtol)
 
     def _streda(self, flux: Flux, count: np.ndarray, gaps: Gaps, edge: float) -> np.ndarray:
         """Slope of the density in each gap towards Farey neighbors on both sides; NaN where no two close ones agree.
@@ -156,15 +150,33 @@ class ContinuumSpectra:
 
     def _density_in_gaps(self, flux: Flux, gaps: Gaps, asked: np.ndarray) -> np.ndarray:
         """States per cell below the middle of some gaps at another flux; NaN where that is not in a clear gap there."""
-        problem = StripProblem(self.model, flux, self._waves, *self.model.wanted_bands(flux))
         middle, margin = ((gaps.lower + gaps.upper) / 2)[asked], (CLEARANCE * gaps.size)[asked]
         # The more cells, the flatter the bands: with some 24 they are lines beside the margin.
         mesh = reduced_mesh(flux, 3 if flux.q <= 6 else 2 if flux.q <= 24 else 1)
-        below, above = (states_below(problem, mesh, middle + sign * margin) for sign in (-1, 1))
+        below, above = self._states_below(flux, mesh, np.stack([middle - margin, middle + margin]))
         clear = np.all((below == below[:1]) & (above == below[:1]), axis=0)
         result = np.full(len(asked), np.nan)
         result[asked] = np.where(clear, below[0] / flux.q, np.nan)
         return result
+
+    def _states_below(self, flux: Flux, mesh: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """States below some energies (…, energy), counted from the reference: (…, momentum, energy)."""
+        model = self.model
+        if isinstance(model, Continuum):
+            problem = StripProblem(model, flux, self._waves, *model.wanted_bands(flux))
+            return np.stack([states_below(problem, mesh, row) for row in energies])
+        # With a band more than is wanted on either side, so that no gap is beyond all of them.
+        problem = at_flux(model, flux, bands_per_cell=model.bands_per_cell + 1, rtol=COUNTING_RTOL)
+        bands = self._energies(problem, mesh)
+        counts = np.sum(bands[None, :, None, :] < energies[:, None, :, None], axis=-1)
+        outside = (counts == 0) | (counts == bands.shape[-1])
+        return np.where(outside, np.nan, counts - float(problem.reference_filling))
+
+    @functools.cached_property
+    def _waves(self) -> int:
+        """Waves of the strip basis at the neighbors whose states are only counted."""
+        assert isinstance(self.model, Continuum)  # the only ones with a strip basis
+        return sufficient_waves(self.model, rtol=self.rtol)
 
 
 def continuum_mesh_size(flux: Flux) -> int:

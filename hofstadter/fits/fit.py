@@ -15,7 +15,7 @@ from hofstadter.fits.minimize import METHODS, Method, load_packages, scaled_leas
 from hofstadter.fits.observations import Observation, ObservationTable, tabulate
 from hofstadter.fits.residuals import OFFSET, SCALE, EdgeSearch, with_nuisances
 from hofstadter.fits.uncertainty import covariance
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.models.tight_binding import TightBinding
 
 # How often momenta may be searched again. Two or three times are usual.
@@ -137,7 +137,7 @@ def fit(
         if not (math.isfinite(value) and value > 0):
             raise fail(name, "positive", value)
     model = build(**{name: float(start[name]) for name in start})
-    if not isinstance(model, TightBinding | Continuum):
+    if not isinstance(model, TightBinding | AbstractContinuum):
         raise TypeError(f"Argument `build` must return a model, but returned {model!r}.")
     if model.vectors.dtype.itemsize < 8:
         raise fail("build", "a function that returns models in double precision", "one for single", _DOUBLE)

@@ -20,7 +20,7 @@ from hofstadter.flux import Flux
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.hamiltonian.batch import padded_cells
 from hofstadter.hamiltonian.bloch import TightBindingProblem
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 
 
 class EdgeStack(eqx.Module):
@@ -51,7 +51,7 @@ class EdgeStack(eqx.Module):
 
     def energies(self, model: Model) -> Float[Array, " edge"]:
         """The energies, differentiable in the model."""
-        if isinstance(model, Continuum):
+        if isinstance(model, AbstractContinuum):
             assert self.flux is not None  # `stack_edges` puts every flux of a continuum model into its own stack
             basis = {"levels": self.size} if self.flux.p else {"plane_waves": self.size}
             problem = at_flux(model, self.flux, **basis)

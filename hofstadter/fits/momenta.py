@@ -15,7 +15,7 @@ from hofstadter.errors import Status
 from hofstadter.fits.observations import Edge
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 
 # Rounds of local search around extrema that are not on the mesh.
 MAX_REFINEMENTS = 40
@@ -57,7 +57,7 @@ def find_extrema(
     """
     fluxes = list(dict.fromkeys(edge.flux for edge in edges))
     below, basis = dict.fromkeys(fluxes, 0), dict.fromkeys(fluxes, int(Status.OK))
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         below = {flux: model.wanted_bands(flux)[0] for flux in fluxes}
         basis = {flux: int(problems[flux].basis_status) for flux in fluxes}
         meshes = [reduced_mesh(flux, continuum_mesh_size(flux)) for flux in fluxes]

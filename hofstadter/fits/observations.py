@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from hofstadter._checks import as_integer, fail
 from hofstadter.flux import Flux, FluxLike
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _bands_below(model: Model, gap: GapSize, where: str) -> int:
     """Number of bands between the model's reference and a gap: the band above the gap."""
     flux = Flux.of(gap.flux)
     # At odd p the neutrality of a single Dirac cone lies in the middle of a level.
-    odd = isinstance(model, Continuum) and model.reference == "neutrality" and sum(model.level_offsets) * flux.p % 2
+    odd = isinstance(model, AbstractContinuum) and 2 * model.dirac_half * flux.p % 2
     count = gap.s * flux.q + gap.t * flux.p - (0.5 if odd else 0)
     if count % 1:
         raise fail(where, "a gap with a whole number of bands below it", f"{_name(gap)} with {count:g}")
@@ -182,8 +182,8 @@ def _bands_below(model: Model, gap: GapSize, where: str) -> int:
 
 def _check_band(model: Model, flux: Flux, band: int, where: str, must: str, value: Any) -> None:
     """Refuse bands beyond the ends of the spectrum; a continuum model has as many as are wanted on its open ends."""
-    first, last = 0, flux.q * model.orbitals if not isinstance(model, Continuum) else math.inf
-    if isinstance(model, Continuum) and model.reference != "bottom":
+    first, last = 0, flux.q * model.orbitals if not isinstance(model, AbstractContinuum) else math.inf
+    if isinstance(model, AbstractContinuum) and model.reference != "bottom":
         first, last = -math.inf, 0 if model.reference == "top" else math.inf
     if not first <= band < last:
         ends = " … ".join("" if math.isinf(end) else f"{end:g}" for end in (first, last - 1))

@@ -18,7 +18,7 @@ from hofstadter.fits.observations import ObservationTable, bands_per_cell
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 
 OFFSET, SCALE = "energy_offset", "energy_scale"
 # Energies of edges are searched for to this part of the smallest error, so that momenta, of which they are quadratic
@@ -88,7 +88,7 @@ def with_nuisances(values: Mapping[str, Any], model_values: Any, is_level: Any) 
 def build_model(build: Callable[..., Model], values: Mapping[str, Any], bands: int) -> Model:
     """The model with these parameters; of a continuum model no more bands than are needed."""
     model = build(**{name: value for name, value in values.items() if name not in (OFFSET, SCALE)})
-    return dataclasses.replace(model, bands_per_cell=bands) if isinstance(model, Continuum) else model
+    return dataclasses.replace(model, bands_per_cell=bands) if isinstance(model, AbstractContinuum) else model
 
 
 class EdgeSearch:
@@ -117,7 +117,7 @@ class EdgeSearch:
         """Find the edges of the model with these parameters, and remember momenta that are new."""
         model = self.build_at(values)
         problems = {}
-        if isinstance(model, Continuum):
+        if isinstance(model, AbstractContinuum):
             problems = {flux: self._problem(model, flux) for flux in self.table.fluxes}
         self.sizes = {flux: int(problem.size) for flux, problem in problems.items()}
         accuracy = ACCURACY * float(self.table.error.min())
@@ -157,7 +157,7 @@ class EdgeSearch:
             edges, residuals, jacobian = jax.block_until_ready(_linearized(self.residuals(values)))
         return np.asarray(edges), np.asarray(residuals), np.asarray(jacobian)
 
-    def _problem(self, model: Continuum, flux: Flux) -> AbstractTruncatedProblem:
+    def _problem(self, model: AbstractContinuum, flux: Flux) -> AbstractTruncatedProblem:
         """The model at a flux, in the basis of the last search if that is still large enough."""
         if flux in self.sizes:
             size = {"levels": self.sizes[flux]} if flux.p else {"plane_waves": self.sizes[flux]}

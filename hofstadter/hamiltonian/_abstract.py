@@ -1,6 +1,7 @@
 """The one object that everything downstream sees: a magnetic Bloch problem."""
 
 import abc
+from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from hofstadter import lattice
 from hofstadter.errors import Status
 from hofstadter.flux import Flux
 from hofstadter.models._abstract import AbstractContinuum
+
+AnyContinuum = TypeVar("AnyContinuum", bound=AbstractContinuum)
 
 
 class AbstractMagneticBlochProblem(eqx.Module):
@@ -120,7 +123,7 @@ class AbstractMagneticBlochProblem(eqx.Module):
         return lattice.mesh(n1, n2) / self.q
 
 
-class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
+class AbstractTruncatedProblem(AbstractMagneticBlochProblem, Generic[AnyContinuum]):
     """A continuum model whose basis was cut off: only the wanted bands are returned, and their error is known.
 
     Attributes:
@@ -131,7 +134,7 @@ class AbstractTruncatedProblem(AbstractMagneticBlochProblem):
         cutoff_tolerance: What `cutoff_error` was meant to be at most.
     """
 
-    model: eqx.AbstractVar[AbstractContinuum]
+    model: eqx.AbstractVar[AnyContinuum]
     below: eqx.AbstractVar[int]
     above: eqx.AbstractVar[int]
     cutoff_error: eqx.AbstractVar[Float[Array, ""]]

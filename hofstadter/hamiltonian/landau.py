@@ -71,14 +71,9 @@ class LandauProblem(AbstractLandauProblem):
     ) -> Complex[Array, "basis band"]:
         """Components of exp(−i dk·r)|ψ⟩ at k; cost rows² × components × bands."""
         k, dk = k.astype(self.vectors.dtype), dk.astype(self.vectors.dtype)
-        here, home = landau_basis.fold(k, self.q)
-        there, away = landau_basis.fold(k + dk, self.q)
-        ratio = self.q.astype(k.dtype) / self.p.astype(k.dtype)
 
         def of_component(offset, part):
-            # |there⟩ = |there + g⟩ U⁻¹ with g = away − home, and there + g is `here` + dk, next to here.
-            change = landau_basis.change_of_frame(there, away - home, offset, self.p, self.q, part.shape[0])
-            return turns_to_phase(ratio * landau_basis.cross(dk, here - offset) / 2) * change.apply_adjoint(part)
+            return landau_basis.carried_back(k, dk, offset, self.p, self.q, part)
 
         parts = jax.vmap(of_component)(self.model.offsets, self.components(states))
         return self.displaced(-dk, parts).reshape(states.shape)
@@ -86,17 +81,10 @@ class LandauProblem(AbstractLandauProblem):
     def shift_k1(self, k: Float[Array, " 2"], states: Complex[Array, "basis band"]) -> Complex[Array, "basis band"]:
         """Eigenstates at (k1 + 1/q, k2) from those at k, by T(a2)^j with j p ≡ 1 (mod q)."""
         k = k.astype(self.vectors.dtype)
-        turns = inverse_modulo(self.p, self.q)
-        here, start = landau_basis.fold(k, self.q)
-        step = jnp.where(self.q > 1, 1 / self.q.astype(k.dtype), 0)
-        target, end = landau_basis.fold(k + jnp.stack([step, jnp.zeros_like(step)]), self.q)
-        # T(a2)^j moves k by (j p/q) b1, which is `step` and a whole number of b1.
-        whole = (turns * self.p) // self.q
-        g = end - start + jnp.stack([whole, jnp.zeros_like(whole)]).astype(end.dtype)
+        steps = inverse_modulo(self.p, self.q)
 
         def of_component(offset, part):
-            change = landau_basis.change_of_frame(target, g, offset, self.p, self.q, self.rows)
-            return turns_to_phase(-turns.astype(k.dtype) * (here[1] + offset[1]) / 2) * change.apply(part)
+            return landau_basis.translated(k, steps, offset, self.p, self.q, part)
 
         return jax.vmap(of_component)(self.model.offsets, self.components(states)).reshape(states.shape)
 

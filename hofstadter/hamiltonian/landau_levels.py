@@ -16,7 +16,7 @@ from hofstadter.flux import Flux
 from hofstadter.hamiltonian import cutoff
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.magnetic import landau_basis
-from hofstadter.magnetic.form_factors import displacement, ladder_product
+from hofstadter.magnetic.form_factors import ladder_product
 from hofstadter.models.continuum import Continuum
 
 # Rows and levels come in multiples of this, so that fluxes of similar size share compiled programs; small ones, where
@@ -28,7 +28,7 @@ MANY_ROWS = 96
 FIRST_LEVELS = 64
 
 
-class AbstractLandauProblem(AbstractTruncatedProblem):
+class AbstractLandauProblem(AbstractTruncatedProblem[Continuum]):
     """A continuum model at flux p/q > 0, in a basis (component, Landau level, guiding-center state), the last fastest.
 
     Each component has `rows` rows. Those beyond its (levels + level offset) × p states are padding, put far above and
@@ -91,29 +91,19 @@ class AbstractLandauProblem(AbstractTruncatedProblem):
         self, momentum: Float[Array, " 2"], states: Complex[Array, "component rows band"]
     ) -> Complex[Array, "component rows band"]:
         """D of a reduced momentum applied to the Landau levels of all components, which may have rows beyond `rows`."""
-        z = landau_basis.displacement_parameter(momentum, self.vectors, self.p, self.q)
-        rows = states.shape[1]
-        table = self.table + rows - self.rows
-        level, state = landau_basis.levels_and_states(rows, self.p)
-        level = jnp.minimum(level, table - 1)
-        same = state[:, None] == state[None, :]
-        return jnp.where(same, displacement(z, table)[level[:, None], level[None, :]], 0) @ states
+        table = self.table + states.shape[1] - self.rows
+        return landau_basis.displaced(momentum, states, self.vectors, self.p, self.q, table)
 
     def components(self, states: Complex[Array, "basis band"]) -> Complex[Array, "component rows band"]:
         """The rows of each component."""
         return states.reshape(self.model.components, -1, states.shape[-1])
 
     def widened(self, states: Complex[Array, "*batch basis band"], reach: float) -> Complex[Array, "*batch wide band"]:
-        """The same states with higher levels appended to each component, to hold exp(−i dk·r)|ψ⟩ for |dk| ≤ `reach`.
-
-        A displacement by z moves the level n up to about (√n + |z|)².
-        """
-        size = self.model.components
-        z = reach * landau_basis.magnetic_length(self.vectors, self.p, self.q) / math.sqrt(2)
-        highest = (math.sqrt(self.table) + float(z)) ** 2
-        extra = math.ceil(highest - self.table) * int(self.p)
-        parts = states.reshape(*states.shape[:-2], size, self.rows, states.shape[-1])
-        wide = jnp.pad(parts, [(0, 0)] * (parts.ndim - 2) + [(0, rounded_up(self.rows + extra) - self.rows), (0, 0)])
+        """The same states with higher levels appended to each component, to hold exp(−i dk·r)|ψ⟩ for |dk| ≤ `reach`."""
+        extra = landau_basis.levels_beyond(self.table, reach, self.vectors, self.p, self.q) * int(self.p)
+        more = rounded_up(self.rows + extra) - self.rows
+        parts = states.reshape(*states.shape[:-2], self.model.components, self.rows, states.shape[-1])
+        wide = jnp.pad(parts, [(0, 0)] * (parts.ndim - 2) + [(0, more), (0, 0)])
         return wide.reshape(*states.shape[:-2], -1, states.shape[-1])
 
 
@@ -137,9 +127,8 @@ def with_sufficient_levels(
     """
 
     def build(at: Flux, count: int, wanted: tuple[int, int]) -> Problem:
-        most = count + max(model.level_offsets)
         p, q, count_array = jnp.asarray(at.p), jnp.asarray(at.q), jnp.asarray(count)
-        rows, table = rounded_up(most * at.p), rounded_up(most)
+        rows, table = padded_rows(model, at, count), rounded_up(count + max(model.level_offsets))
         return assemble(kind, harmonics, model, p, q, count_array, rows, table, wanted)
 
     bands = model.wanted_bands(flux, bands_per_cell)
@@ -184,6 +173,11 @@ def assemble(
         constant=kinetic_matrix(model, p, q, levels, rows),
         harmonics=harmonics(model, p, q, levels, rows, table),
     )
+
+
+def padded_rows(model: Continuum, flux: Flux, levels: int) -> int:
+    """Rows of each component at a positive flux, with so many Landau levels."""
+    return rounded_up((levels + max(model.level_offsets)) * flux.p)
 
 
 def rounded_up(size: int) -> int:

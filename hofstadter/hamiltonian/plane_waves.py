@@ -23,7 +23,7 @@ from hofstadter.models.continuum import Continuum
 FIRST_PLANE_WAVES = 91
 
 
-class PlaneWaveProblem(AbstractTruncatedProblem):
+class PlaneWaveProblem(AbstractTruncatedProblem[Continuum]):
     """A continuum model without a field. The basis is (component, plane wave), those of smallest |G − K_α| first.
 
     Attributes:
@@ -101,8 +101,7 @@ class PlaneWaveProblem(AbstractTruncatedProblem):
         _, home = landau_basis.fold(k, self.q)
         _, away = landau_basis.fold(k + dk, self.q)
         component = jnp.repeat(jnp.arange(self.model.components), self.rows)
-        flat = self.reciprocal.reshape(-1, 2)
-        same = jnp.all(flat[:, None, :] == flat[None, :, :] + (home - away)[None, None], axis=-1)
+        same = shifted_waves(self.reciprocal.reshape(-1, 2), home - away)
         shift = same & (component[:, None] == component[None, :])
         return shift.astype(states.dtype) @ states
 
@@ -151,7 +150,7 @@ def plane_wave_problem(
 
 @eqx.filter_jit
 def _assemble(model: Continuum, waves: int, bands: tuple[int, int]) -> PlaneWaveProblem:
-    reciprocal = _shortest(model, waves)
+    reciprocal = jax.vmap(lambda offset: shortest(model.vectors, offset, waves))(model.offsets)
     flat = reciprocal.reshape(-1, 2)
     size = model.components * waves
     component = jnp.repeat(jnp.arange(model.components), waves)
@@ -176,12 +175,15 @@ def _assemble(model: Continuum, waves: int, bands: tuple[int, int]) -> PlaneWave
     )
 
 
-def _shortest(model: Continuum, waves: int) -> Int[Array, "component wave 2"]:
-    """The reciprocal vectors nearest to each component's K_α."""
+def shortest(vectors: Float[Array, "2 2"], offset: Float[Array, " 2"], waves: int) -> Int[Array, "wave 2"]:
+    """The reciprocal vectors nearest to an origin K, nearest first."""
     reach = 2 * math.isqrt(waves) + 3
     line = jnp.arange(-reach, reach + 1)
     candidates = jnp.stack(jnp.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-    reciprocal = lattice.reciprocal_vectors(model.vectors)
-    distance = (candidates.astype(model.offsets.dtype)[None] - model.offsets[:, None, :]) @ reciprocal
-    order = jnp.argsort(jnp.sum(distance**2, axis=-1), axis=-1)[:, :waves]
-    return candidates[order]
+    distance = (candidates.astype(offset.dtype) - offset[None]) @ lattice.reciprocal_vectors(vectors)
+    return candidates[jnp.argsort(jnp.sum(distance**2, axis=-1))[:waves]]
+
+
+def shifted_waves(reciprocal: Int[Array, "wave 2"], change: Int[Array, " 2"]) -> Bool[Array, "wave wave"]:
+    """Which plane wave G' is G + `change`, row by row G'."""
+    return jnp.all(reciprocal[:, None, :] == reciprocal[None, :, :] + change[None, None], axis=-1)

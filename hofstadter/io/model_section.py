@@ -12,7 +12,7 @@ import pydantic
 
 from hofstadter._checks import fail
 from hofstadter.models import CONTINUUM_PRESETS, PRESETS, Model, continuum, tight_binding
-from hofstadter.models.continuum import Reference
+from hofstadter.models._abstract import Reference
 from hofstadter.models.tight_binding import Number
 from hofstadter.tasks._task import Section
 
@@ -194,4 +194,6 @@ def _kind(parameter: inspect.Parameter, continuum: bool) -> Any:
     if parameter.annotation == Number:
         # Hoppings may be complex; angles, velocities and energies of continuum models are real.
         return float if continuum else NumberText
+    if parameter.annotation == Number | None:
+        return float | None
     return parameter.annotation

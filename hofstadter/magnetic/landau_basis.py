@@ -26,6 +26,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter import lattice
+from hofstadter.magnetic.form_factors import displacement
 from hofstadter.magnetic.translations import turns_to_phase
 
 # The zone is cut along these momenta (k1, and k2 in units of 1/q) where no mesh, path or symmetric point puts a
@@ -99,6 +100,58 @@ def change_of_frame(
     return shift._replace(phase=shift.phase * turns_to_phase(turns))
 
 
+def carried_back(
+    k: Float[Array, " 2"],
+    dk: Float[Array, " 2"],
+    offset: Float[Array, " 2"],
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    states: Complex[Array, "rows band"],
+) -> Complex[Array, "rows band"]:
+    """Components at k of exp(−i dk·R)|ψ⟩, the guiding centers' part of a plane wave, from those at k + dk."""
+    here, home = fold(k, q)
+    there, away = fold(k + dk, q)
+    # |there⟩ = |there + g⟩ U⁻¹ with g = away − home, and there + g is `here` + dk, next to here.
+    change = change_of_frame(there, away - home, offset, p, q, states.shape[0])
+    turns = q.astype(k.dtype) / p.astype(k.dtype) * cross(dk, here - offset) / 2
+    return turns_to_phase(turns) * change.apply_adjoint(states)
+
+
+def translated(
+    k: Float[Array, " 2"],
+    steps: Int[Array, ""],
+    offset: Float[Array, " 2"],
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    states: Complex[Array, "rows band"],
+) -> Complex[Array, "rows band"]:
+    """T(a2)^steps of states at k, for steps p ≡ 1 (mod q): components at (k1 + 1/q, k2)."""
+    here, start = fold(k, q)
+    step = jnp.where(q > 1, 1 / q.astype(k.dtype), 0)
+    target, end = fold(k + jnp.stack([step, jnp.zeros_like(step)]), q)
+    # T(a2)^steps moves k by (steps p/q) b1, which is `step` and a whole number of b1.
+    whole = (steps * p) // q
+    g = end - start + jnp.stack([whole, jnp.zeros_like(whole)]).astype(end.dtype)
+    change = change_of_frame(target, g, offset, p, q, states.shape[0])
+    return turns_to_phase(-steps.astype(k.dtype) * (here[1] + offset[1]) / 2) * change.apply(states)
+
+
+def displaced(
+    momentum: Float[Array, " 2"],
+    states: Complex[Array, "component rows band"],
+    vectors: Float[Array, "2 2"],
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    table: int,
+) -> Complex[Array, "component rows band"]:
+    """D of a reduced momentum applied to the Landau levels of all components, of which `table` bounds the number."""
+    z = displacement_parameter(momentum, vectors, p, q)
+    level, state = levels_and_states(states.shape[1], p)
+    level = jnp.minimum(level, table - 1)
+    same = state[:, None] == state[None, :]
+    return jnp.where(same, displacement(z, table)[level[:, None], level[None, :]], 0) @ states
+
+
 def displacement_parameter(
     momentum: Float[Array, "*batch 2"], vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]
 ) -> Complex[Array, "*batch"]:
@@ -106,6 +159,12 @@ def displacement_parameter(
     length = magnetic_length(vectors, p, q)
     cartesian = momentum @ lattice.reciprocal_vectors(vectors) * (length / math.sqrt(2))
     return jax.lax.complex(cartesian[..., 0], -cartesian[..., 1])
+
+
+def levels_beyond(levels: int, reach: float, vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> int:
+    """How many more Landau levels hold exp(iQ·r)|ψ⟩ for |Q| ≤ `reach`: a displacement by z moves n to (√n + |z|)²."""
+    z = reach * float(magnetic_length(vectors, p, q)) / math.sqrt(2)
+    return math.ceil((math.sqrt(levels) + z) ** 2 - levels)
 
 
 def magnetic_length(vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> Float[Array, ""]:

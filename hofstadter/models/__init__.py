@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from hofstadter.models._abstract import AbstractContinuum
 from hofstadter.models.continuum import Continuum, continuum
 from hofstadter.models.electron_gas import dirac_superlattice, electron_gas
+from hofstadter.models.heavy_fermions import HeavyFermions, heavy_fermions
 from hofstadter.models.precision import cast
 from hofstadter.models.square import (
     checkerboard,
@@ -27,7 +29,7 @@ from hofstadter.models.triangular import (
 from hofstadter.models.twisted_graphene import bistritzer_macdonald, twisted_double_bilayer, twisted_trilayer
 from hofstadter.models.twisted_tmd import twisted_homobilayer, twisted_tmd
 
-Model = TightBinding | Continuum
+Model = TightBinding | AbstractContinuum
 
 TIGHT_BINDING_PRESETS: dict[str, Callable[..., TightBinding]] = {
     preset.__name__: preset
@@ -48,7 +50,7 @@ TIGHT_BINDING_PRESETS: dict[str, Callable[..., TightBinding]] = {
     )
 }
 
-CONTINUUM_PRESETS: dict[str, Callable[..., Continuum]] = {
+CONTINUUM_PRESETS: dict[str, Callable[..., AbstractContinuum]] = {
     preset.__name__: preset
     for preset in (
         electron_gas,
@@ -57,6 +59,7 @@ CONTINUUM_PRESETS: dict[str, Callable[..., Continuum]] = {
         twisted_trilayer,
         twisted_double_bilayer,
         twisted_tmd,
+        heavy_fermions,
     )
 }
 
@@ -66,7 +69,9 @@ __all__ = [
     "CONTINUUM_PRESETS",
     "PRESETS",
     "TIGHT_BINDING_PRESETS",
+    "AbstractContinuum",
     "Continuum",
+    "HeavyFermions",
     "Model",
     "TightBinding",
     "bistritzer_macdonald",
@@ -78,6 +83,7 @@ __all__ = [
     "edge_centered_honeycomb",
     "electron_gas",
     "haldane",
+    "heavy_fermions",
     "honeycomb",
     "kagome",
     "kapit_mueller",

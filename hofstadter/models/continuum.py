@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,17 +10,16 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from hofstadter._checks import as_integer, check_finite, fail, is_concrete, warn_if_single_precision
-from hofstadter.flux import Flux
+from hofstadter.models._abstract import AbstractContinuum, Reference
 
 Term = tuple[int, int, int, int]
 """(α, β, i, j): component α receives π₊^i π₋^j from component β."""
 Harmonic = tuple[int, int, int, int]
 """(α, β, m1, m2): component α receives exp(i (m1 b1 + m2 b2)·r) from component β."""
-Reference = Literal["bottom", "neutrality", "top"]
 Number = complex | float | int | Array
 
 
-class Continuum(eqx.Module):
+class Continuum(AbstractContinuum):
     """A continuum model H = Σ c π₊^i π₋^j |α⟩⟨β| + Σ v exp(iG·r) |α⟩⟨β|, Hermitian conjugates included.
 
     π± = π_x ± iπ_y with the kinetic momentum measured from the component's own origin, π − K_α; products of
@@ -61,18 +60,10 @@ class Continuum(eqx.Module):
         """Number of components of the wave function."""
         return self.offsets.shape[0]
 
-    def bands_at(self, flux: Flux) -> int:
-        """How many bands are wanted at this flux, both sides of the reference together."""
-        return sum(self.wanted_bands(flux))
-
-    def wanted_bands(self, flux: Flux, bands_per_cell: int | None = None) -> tuple[int, int]:
-        """How many bands are wanted below and above the reference at this flux, of `bands_per_cell` or the model's own.
-
-        Where there are more flux quanta than cells, so many are wanted per quantum instead of per cell.
-        """
-        per_cell = self.bands_per_cell if bands_per_cell is None else bands_per_cell
-        count = as_integer("bands_per_cell", per_cell, minimum=1) * max(flux.p, flux.q)
-        return {"bottom": (0, count), "neutrality": (count, count), "top": (count, 0)}[self.reference]
+    @property
+    def dirac_half(self) -> float:
+        """1/2 where gaps have half-integer t, as near the neutrality of a single Dirac cone, else 0."""
+        return sum(self.level_offsets) % 2 / 2 if self.reference == "neutrality" else 0.0
 
 
 def continuum(

@@ -10,8 +10,8 @@ from hofstadter.flux import Flux
 from hofstadter.hamiltonian.batch import padded_cells
 from hofstadter.io.config import RunFile
 from hofstadter.io.layout import Layout, Unit
-from hofstadter.models import Continuum, Model
-from hofstadter.tasks._basis import padded_rows, with_bands
+from hofstadter.models import AbstractContinuum, Model
+from hofstadter.tasks._basis import padded_size, with_bands
 
 # A killed run loses a unit, and each costs some milliseconds of dispatch and writing: aim at a few seconds.
 SECONDS_PER_UNIT = 5.0
@@ -78,15 +78,16 @@ def make_plan(run_file: RunFile) -> Plan:
         splits=task.splits,
         sizes=task.sizes(model, parameters, points),
     )
-    return Plan(layout, matrices, sizes, work, sizes_known=not isinstance(model, Continuum) or levels is not None)
+    sizes_known = levels is not None or not isinstance(model, AbstractContinuum)
+    return Plan(layout, matrices, sizes, work, sizes_known)
 
 
 def _size(model: Model, flux: Flux, levels: int | None) -> int:
     """Rows of the matrix, for a continuum model without `levels` a guess."""
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         return padded_cells(flux.q) * model.orbitals
     if levels is not None:
-        return padded_rows(model, flux, levels) * model.components
+        return padded_size(model, flux, levels)
     return max(STATES_PER_CELL * flux.q * model.components, 2 * model.bands_at(flux))
 
 

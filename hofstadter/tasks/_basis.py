@@ -8,10 +8,10 @@ import numpy as np
 
 from hofstadter._checks import as_integer, fail
 from hofstadter.flux import Flux
+from hofstadter.hamiltonian import heavy_fermions, landau_levels
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem, AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
-from hofstadter.hamiltonian.landau_levels import rounded_up
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Continuum, HeavyFermions, Model
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
@@ -23,7 +23,7 @@ def with_bands(model: AnyModel, bands_per_cell: int | None) -> AnyModel:
     """The model with another number of wanted bands, which only continuum models have."""
     if bands_per_cell is None:
         return model
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         raise _only_continuum("bands_per_cell", bands_per_cell)
     return dataclasses.replace(model, bands_per_cell=as_integer("bands_per_cell", bands_per_cell, minimum=1))
 
@@ -35,7 +35,7 @@ def problem_at(model: Model, flux: Flux, levels: int | None, rtol: float | None)
         ValueError: If the model or the flux does not go with `levels` or `rtol`, or the flux with the model.
     """
     check_basis(model, [flux], levels, rtol)
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         return at_flux(model, flux)
     if rtol is None:
         return at_flux(model, flux, levels=levels)
@@ -44,7 +44,7 @@ def problem_at(model: Model, flux: Flux, levels: int | None, rtol: float | None)
 
 def check_basis(model: Model, fluxes: Sequence[Flux], levels: int | None, rtol: float | None) -> None:
     """Refuse what `problem_at` refuses at any of the fluxes, without computing."""
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         for name, value in (("levels", levels), ("rtol", rtol)):
             if value is not None:
                 raise _only_continuum(name, value)
@@ -62,14 +62,17 @@ def _only_continuum(name: str, value: Any) -> ValueError:
     return fail(name, "left out for a lattice model, which has all its bands", value)
 
 
-def padded_rows(model: Continuum, flux: Flux, levels: int) -> int:
-    """Rows of the matrix that each component of a model has at a positive flux, with so many Landau levels."""
-    return rounded_up((levels + max(model.level_offsets)) * flux.p)
+def padded_size(model: AbstractContinuum, flux: Flux, levels: int) -> int:
+    """Rows of the matrix of a continuum model at a positive flux, with so many Landau levels."""
+    if isinstance(model, HeavyFermions):
+        return heavy_fermions.padded_size(model, flux, levels)
+    assert isinstance(model, Continuum)  # there are no others
+    return landau_levels.padded_rows(model, flux, levels) * model.components
 
 
 def bands_below(model: Model, flux: Flux) -> int:
     """How many of the returned bands lie below the reference that the model's bands are counted from."""
-    return model.wanted_bands(flux)[0] if isinstance(model, Continuum) else 0
+    return model.wanted_bands(flux)[0] if isinstance(model, AbstractContinuum) else 0
 
 
 def band_range(
@@ -94,7 +97,7 @@ def band_range(
         hint = ""
         if not from_reference and first < 0:
             hint = "Negative numbers count from the reference: say so by `from_reference`."
-        elif isinstance(model, Continuum):
+        elif isinstance(model, AbstractContinuum):
             hint = "Raise `bands_per_cell` for more."
         raise fail(
             name,
@@ -128,13 +131,13 @@ def model_attributes(model: Model) -> dict[str, Any]:
     Those of a lattice model count from the bottom to the number of its `orbitals`, those of a continuum model from its
     `reference`.
     """
-    own = {"reference": model.reference} if isinstance(model, Continuum) else {"orbitals": model.orbitals}
+    own = {"reference": model.reference} if isinstance(model, AbstractContinuum) else {"orbitals": model.orbitals}
     return {"model": model.name, "energy_unit": model.energy_unit, "length_unit": model.length_unit, **own}
 
 
 def group_attributes(model: Model, flux: Flux, bands: tuple[int, int]) -> dict[str, Any]:
     """Attributes of a dataset about a group of bands, and its place counted from the reference."""
     own = {"bands": list(bands)}
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         own["bands_from_reference"] = (np.asarray(bands) - bands_below(model, flux)).tolist()
     return {**model_attributes(model), "flux": str(flux), **own}

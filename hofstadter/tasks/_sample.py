@@ -18,7 +18,7 @@ from hofstadter.counting.staircase import (
     energies_at_densities,
 )
 from hofstadter.flux import Flux, FluxLike, as_fluxes, fluxes_near
-from hofstadter.models import Continuum, Model, time_reversed
+from hofstadter.models import AbstractContinuum, Model, time_reversed
 from hofstadter.tasks._basis import check_basis, model_attributes
 from hofstadter.thermodynamics.flavors import Flavor, Total, combine
 from hofstadter.thermodynamics.grand_canonical import Lineshape
@@ -117,7 +117,7 @@ class Sample:
         shifts, tail = self.shifts(fluxes), self.tail(fluxes)
         kinds = sorted({flavor.time_reversed for flavor in self.flavors})
         model = self.model
-        if isinstance(model, Continuum):
+        if isinstance(model, AbstractContinuum):
             models = [time_reversed(model) if kind else model for kind in kinds]
             spectra = [ContinuumSpectra(own, self.rtol, memory_gb) for own in models]
             parts = _of_continuum(spectra, fluxes, step, tail, labels, progress)
@@ -323,7 +323,7 @@ def chosen_fluxes(
         check_finite("field_tesla", fields)
         if np.any(fields < 0):
             raise fail("field_tesla", "at least 0", fields.min(), "Reverse the valley or the Chern numbers instead.")
-        if not isinstance(model, Continuum) and fields.max() > units.tesla_per_quantum:
+        if not isinstance(model, AbstractContinuum) and fields.max() > units.tesla_per_quantum:
             hint = "Check `length_unit_nm`, or give `fluxes`."
             limit = f"at most {units.tesla_per_quantum:.6g}, where the flux through a cell is one quantum"
             raise fail("field_tesla", limit, fields.max(), hint)

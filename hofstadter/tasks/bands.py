@@ -10,7 +10,7 @@ from hofstadter._checks import as_integer, fail
 from hofstadter.eigensolver.spectrum import solve
 from hofstadter.flux import Flux, FluxLike
 from hofstadter.magnetic.symmetry_points import default_corners, place_corners
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import basis_variables, model_attributes, problem_at, with_bands
 from hofstadter.topology.chern import chern_numbers
 
@@ -88,7 +88,7 @@ def path_corners(
     model: Model, flux: Flux, corners: Sequence[Corner] | None, labels: Sequence[str] | None
 ) -> tuple[list[tuple[float, float]], list[str]]:
     """Momenta and labels of the corners that `bands` is asked for."""
-    continuum = isinstance(model, Continuum)
+    continuum = isinstance(model, AbstractContinuum)
     if corners is None:
         corners = default_corners(model.vectors, flux, continuum=continuum)
     places, names = place_corners(corners, model.vectors, flux, continuum=continuum)

@@ -11,7 +11,7 @@ from hofstadter.counting.edges import BandEdges, find_band_edges
 from hofstadter.counting.gaps import Gaps, find_gaps, label_gaps
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, as_fluxes, farey
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import check_basis, model_attributes, with_bands
 
 # Gaps below this part of the largest possible |energy| are not told apart from touching bands.
@@ -36,7 +36,7 @@ def band_edges(model: Model, fluxes: Iterable[FluxLike] | FluxLike, *, memory_gb
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
     points = as_fluxes(fluxes)
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         spectra = ContinuumSpectra(model, memory_gb=memory_gb)
         edges = [spectra.at(flux).edges for flux in points]
     else:
@@ -110,7 +110,7 @@ def butterfly(
     points = as_fluxes(fluxes) if fluxes is not None else farey(max_denominator or 0)
     model = with_bands(model, bands_per_cell)
     check_basis(model, points, None, rtol)
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         accuracy = DEFAULT_RTOL if rtol is None else rtol
         spectra = ContinuumSpectra(model, accuracy, memory_gb)
         edges, found, reference = _continuum_gaps(spectra, points, min_gap, labels, progress)

@@ -9,7 +9,7 @@ import xarray as xr
 from hofstadter._checks import fail
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, as_fluxes
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import band_range, bands_below, basis_variables, model_attributes, problem_at, with_bands
 from hofstadter.topology.chern import chern_numbers
 
@@ -94,7 +94,7 @@ def group_ranges(groups: Groups, model: Model, flux: Flux, from_reference: bool 
         return [(band, band + 1) for band in range(bands)]
     if groups == "gaps":
         # Above all bands of a lattice model there is no gap.
-        gaps = range(bands + 1) if isinstance(model, Continuum) else range(1, bands)
+        gaps = range(bands + 1) if isinstance(model, AbstractContinuum) else range(1, bands)
         return [(min(gap, reference), max(gap, reference)) for gap in gaps if gap != reference] or [(0, bands)]
     if isinstance(groups, str) or not len(groups):
         raise fail("groups", '"bands", "gaps" or band ranges such as [(0, 2)]', repr(groups))

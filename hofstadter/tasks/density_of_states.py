@@ -9,7 +9,7 @@ import xarray as xr
 from hofstadter._checks import check_finite, fail, warn_if_single_precision
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import with_bands
 from hofstadter.tasks._sample import Sample, chosen_fluxes, make_sample
 from hofstadter.tasks._thermal import thermal_functions
@@ -87,7 +87,7 @@ def dos_of(
 def chosen_energies(sample: Sample, fluxes: Sequence[Flux], energies: Any, points: int = 400) -> np.ndarray:
     """The energies that are asked for, as in the dataset."""
     if energies is None:
-        if isinstance(sample.model, Continuum):
+        if isinstance(sample.model, AbstractContinuum):
             raise fail("energies", "given for a continuum model, whose spectrum has no end", None)
         reach = float(np.abs(sample.shifts(fluxes)).max()) + sample.tail(fluxes) / 2
         bound = (float(sample.model.norm_bound()) + reach) * sample.energy_mev

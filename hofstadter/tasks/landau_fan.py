@@ -9,7 +9,7 @@ import xarray as xr
 from hofstadter._checks import as_integer, check_finite, fail, warn_if_single_precision
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import with_bands
 from hofstadter.tasks._sample import BroadeningLaw, Sample, chosen_fluxes, make_sample
 from hofstadter.tasks._thermal import Thermal, thermal_functions
@@ -192,7 +192,7 @@ def chosen_fillings(
         raise fail(name, "a list of at least two ascending numbers", values.tolist())
     if values[0] < low - 1e-9 or values[-1] > high + 1e-9:
         hint = f"Fillings are counted from {neutral_filling:g} per cell."
-        if isinstance(sample.model, Continuum):
+        if isinstance(sample.model, AbstractContinuum):
             hint = "Raise `bands_per_cell` for more."
         unit = 1.0 if carrier_density is None or sample.units is None else sample.units.density(1.0)
         found = [float(values[0] * unit), float(values[-1] * unit)]
@@ -203,7 +203,7 @@ def chosen_fillings(
 def _possible_fillings(sample: Sample, fluxes: Sequence[Flux]) -> tuple[float, float]:
     """Fewest and most electrons per cell that the bands of at least one flux hold."""
     model = sample.model
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         return 0.0, float(sample.copies * model.orbitals)
     wanted = [(model.wanted_bands(flux), flux.q) for flux in fluxes]
     low, high = (max(bands[side] / q for bands, q in wanted) for side in (0, 1))

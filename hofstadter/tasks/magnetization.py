@@ -10,7 +10,7 @@ import xarray as xr
 from hofstadter._checks import fail, warn_if_single_precision
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike, simplest_flux
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import with_bands
 from hofstadter.tasks._sample import Sample, chosen_fluxes, make_sample
 from hofstadter.tasks._thermal import thermal_functions
@@ -80,7 +80,7 @@ def magnetization(
 
 def check_bottom(model: Model) -> None:
     """Refuse models whose lowest states are not known."""
-    if isinstance(model, Continuum) and model.reference != "bottom":
+    if isinstance(model, AbstractContinuum) and model.reference != "bottom":
         raise fail("model", "of a spectrum that has a bottom", f"counted from its {model.reference}")
 
 

@@ -10,7 +10,7 @@ from hofstadter.counting import chambers
 from hofstadter.counting.continuum import continuum_mesh_size
 from hofstadter.counting.edges import mesh_size
 from hofstadter.flux import Flux
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import check_basis, with_bands
 from hofstadter.tasks._task import Task
 from hofstadter.tasks.butterfly import butterfly
@@ -42,7 +42,7 @@ def _butterfly_sizes(model: Model, parameters: ButterflyParameters, points: Sequ
 
 def _butterfly_matrices(model: Model, parameters: ButterflyParameters, flux: Flux) -> int:
     """The mesh with half as many again for its refinement, and what Berry fluxes were measured to take."""
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         return 2 * continuum_mesh_size(flux) ** 2 + (90 if parameters.labels else 0)
     edges = 1 if chambers.applies_to(model) else mesh_size(flux.q) ** 2 * 3 // 2
     return edges + (60 if parameters.labels else 0)

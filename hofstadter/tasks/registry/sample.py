@@ -10,7 +10,7 @@ from hofstadter.counting.inertia import updates_per_cell
 from hofstadter.counting.staircase import sampling_size
 from hofstadter.counting.states import NS_PER_UPDATE
 from hofstadter.flux import Flux
-from hofstadter.models import Continuum, Model
+from hofstadter.models import AbstractContinuum, Model
 from hofstadter.tasks._basis import with_bands
 from hofstadter.tasks._sample import Sample, chosen_fluxes, make_sample
 from hofstadter.tasks._task import FluxText, Section
@@ -125,14 +125,14 @@ class Conditions(WantedBands):
 
 def continuum_matrices(model: Model, parameters: Conditions, flux: Flux) -> int:
     """How many matrices a point diagonalizes: those of a continuum model, whose states are not counted."""
-    if not isinstance(model, Continuum):
+    if not isinstance(model, AbstractContinuum):
         return 0
     return 2 * continuum_mesh_size(flux) ** 2 * len({flavor.time_reversed for flavor in parameters.flavor_list()})
 
 
 def counting_seconds(model: Model, parameters: Conditions, flux: Flux) -> float:
     """Rough seconds to count the states of a lattice below some `TYPICAL_ENERGIES`, on one core."""
-    if isinstance(model, Continuum):
+    if isinstance(model, AbstractContinuum):
         return 0.0
     per_energy = NS_PER_UPDATE * updates_per_cell(model) * sampling_size(flux.q) * flux.q
     return 1e-9 * per_energy * TYPICAL_ENERGIES
