@@ -15,11 +15,10 @@ from jaxtyping import Array, Bool, Complex, Float
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.topology import berry, links
 from hofstadter.topology.slopes import slopes, stay_apart
+from hofstadter_kernels import det_small
+from hofstadter_kernels.det_small.reference import MOST_EXPANDED
 
 Groups = Sequence[tuple[int, int]]
-
-# Largest determinant that is written out.
-MAX_CLOSED_FORM = 3
 
 
 class PlaquetteFluxes(NamedTuple):
@@ -74,7 +73,7 @@ def plaquette_fluxes(
     zero = jnp.zeros_like(step)
     dk1, dk2 = jnp.stack([step, zero]), jnp.stack([zero, step])
     phase1, modulus1 = link_variables(problem, groups, k[:-1], dk1, states[:-1], states[1:])
-    if max(last - first for first, last in groups) > MAX_CLOSED_FORM:
+    if max(last - first for first, last in groups) > MOST_EXPANDED:
         # LAPACK calls that run side by side can deadlock XLA's CPU threads, so the second set waits for the first.
         states = jnp.where(jnp.isnan(modulus1).any(), jnp.nan, states)
     phase2, modulus2 = link_variables(problem, groups, k[:, :-1], dk2, states[:, :-1], states[:, 1:])
@@ -111,7 +110,7 @@ def link_variables(
         if size == 1:
             parts.append(_take(jnp.sum(left * right, axis=-2), firsts[members]))
             continue
-        if size > MAX_CLOSED_FORM and parts:
+        if size > MOST_EXPANDED and parts:
             # Where several sizes need LAPACK, each waits for the one before.
             right = jnp.where(jnp.isnan(parts[-1]).any(), jnp.nan, right)
         bands = firsts[members][:, None] + np.arange(size)
@@ -127,21 +126,11 @@ def _take(values: Complex[Array, "*mesh n"], index: np.ndarray) -> Complex[Array
 
 
 def determinant(matrix: Complex[Array, "*batch m m"]) -> Complex[Array, "*batch"]:
-    """Determinants, up to 3 × 3 by Leibniz' formula, which costs a small part of a call of LAPACK."""
-    size = matrix.shape[-1]
-    if size > MAX_CLOSED_FORM:
-        phase, modulus = links.determinant(matrix)
-        return phase * modulus
-    a = [[matrix[..., i, j] for j in range(size)] for i in range(size)]
-    if size == 1:
-        return a[0][0]
-    if size == 2:
-        return a[0][0] * a[1][1] - a[0][1] * a[1][0]
-    return (
-        a[0][0] * (a[1][1] * a[2][2] - a[1][2] * a[2][1])
-        + a[0][1] * (a[1][2] * a[2][0] - a[1][0] * a[2][2])
-        + a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0])
-    )
+    """Determinants; small ones are written out, which costs a small part of a call of LAPACK."""
+    if matrix.shape[-1] <= MOST_EXPANDED:
+        return det_small(matrix)
+    phase, modulus = links.determinant(matrix)
+    return phase * modulus
 
 
 def direct_gaps(energies: Float[Array, "*mesh band"], groups: Groups) -> Float[Array, "*mesh group"]:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
+from hofstadter_kernels import det_small
+from hofstadter_kernels.det_small.reference import MOST_EXPANDED
 
 
 def overlaps(
@@ -33,8 +35,8 @@ def determinant(
     overlap: Complex[Array, "*batch m m"],
 ) -> tuple[Complex[Array, "*batch"], Float[Array, "*batch"]]:
     """Phase factor and modulus of det; an exact zero has phase 1."""
-    if overlap.shape[-1] == 1:
-        value = overlap[..., 0, 0]
+    if overlap.shape[-1] <= MOST_EXPANDED:
+        value = det_small(overlap)
         modulus = jnp.abs(value)
         return _phase(value, modulus), modulus
     sign, log_modulus = jnp.linalg.slogdet(overlap)

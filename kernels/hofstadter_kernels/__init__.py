@@ -1,7 +1,7 @@
 """Low-level kernels of `hofstadter`; each operation has a plain `jax.numpy` definition, `reference.py` in its folder.
 
 That is what runs unless a call names another implementation: those for GPUs and TPUs are experimental, since they have
-been lowered and interpreted on CPUs but never run on the devices. `hofstadter` itself does not use this package yet.
+been lowered and interpreted on CPUs but never run on the devices.
 """
 
 from hofstadter_kernels.det_small.api import det_small

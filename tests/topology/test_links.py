@@ -97,7 +97,7 @@ def test_minors_in_single_precision(rng):
     np.testing.assert_allclose(np.asarray(phase * modulus), leading_minors(matrix), atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize("size", [1, 2, 5, 7])
 def test_determinant(size, rng):
     matrices = rng.normal(size=(3, 2, size, size)) + 1j * rng.normal(size=(3, 2, size, size))
     matrices[0, 0] = 0

@@ -1,9 +1,15 @@
 """The definition of `det_small`, in plain `jax.numpy`."""
 
+import functools
+import itertools
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from hofstadter_kernels._complex import Parts
+
+# Up to this size an expansion takes fewer operations than elimination with its exchanges of rows.
+MOST_EXPANDED = 6
 
 
 def det_small(
@@ -16,7 +22,41 @@ def det_small(
 
 
 def determinant(rows: list[list[Parts]]) -> Parts:
-    """Determinant of a matrix whose every element is an array over lanes, by elimination with pivots of each lane."""
+    """Determinant of a matrix whose every element is an array over lanes."""
+    return _expand(rows) if len(rows) <= MOST_EXPANDED else _eliminate(rows)
+
+
+def _expand(rows: list[list[Parts]]) -> Parts:
+    """Laplace's expansion by minors of the upper and the lower half of the rows: a polynomial, without division."""
+    columns = range(len(rows))
+    half = len(rows) // 2
+    if half == 0:
+        return rows[0][0]
+    upper, lower = _minors(rows[:half]), _minors(rows[half:])
+    terms = []
+    for chosen in itertools.combinations(columns, half):
+        rest = tuple(column for column in columns if column not in chosen)
+        odd = (sum(chosen) - half * (half - 1) // 2) % 2
+        terms.append((_negative(upper[chosen]) if odd else upper[chosen]).times(lower[rest]))
+    return functools.reduce(Parts.plus, terms)
+
+
+def _minors(rows: list[list[Parts]]) -> dict[tuple[int, ...], Parts]:
+    """Determinants of these rows and any as many columns."""
+    minors = {(column,): value for column, value in enumerate(rows[0])}
+    for size, row in enumerate(rows[1:], start=2):
+        smaller, minors = minors, {}
+        for columns in itertools.combinations(range(len(row)), size):
+            terms = []
+            for place, column in enumerate(columns):
+                value = row[column] if (size - 1 + place) % 2 == 0 else _negative(row[column])
+                terms.append(value.times(smaller[columns[:place] + columns[place + 1 :]]))
+            minors[columns] = functools.reduce(Parts.plus, terms)
+    return minors
+
+
+def _eliminate(rows: list[list[Parts]]) -> Parts:
+    """By elimination, with pivots of each lane."""
     rows = [list(row) for row in rows]
     size = len(rows)
     value = rows[0][0]
