@@ -24,14 +24,31 @@ from hofstadter.flux import FluxLike
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.interactions.coulomb import AbstractInteraction
-from hofstadter.interactions.form_factors import ProjectedBands, Transfers, project, transfers
-from hofstadter.interactions.mean_fields import charge_density, exchange
+from hofstadter.interactions.form_factors import ProjectedBands, Transfers, form_factors, project, transfers, weights
+from hofstadter.interactions.mean_fields import exchange
 from hofstadter.interactions.momentum_cutoff import MomentumCutoff, momentum_cutoff
+from hofstadter.interactions.off_mesh import exchange_off_mesh
 from hofstadter.models.continuum import Continuum
 from hofstadter.models.time_reversal import time_reversed
 from hofstadter.topology.chern import CLOSED_GAP
 from hofstadter.topology.group_flux import direct_gap
 from hofstadter.topology.touching import smallest_gap_near
+
+
+class GroupAtMomenta(eqx.Module):
+    """What the group of one kind needs to tell the energy of a charge in any state of filled flavors.
+
+    Attributes:
+        k: Reduced momenta.
+        energies: The group's own energies.
+        exchange: R0(k) = (1/2A) Σ_p V(p) M†(k, p) M(k, p).
+        vertical: M(k, G) for the reciprocal vectors `FlatBands.reciprocal`.
+    """
+
+    k: Float[Array, "point 2"]
+    energies: Float[Array, "point band"]
+    exchange: Complex[Array, "point band band"]
+    vertical: Complex[Array, "g point band band"]
 
 
 class FlatBands(eqx.Module):
@@ -43,8 +60,7 @@ class FlatBands(eqx.Module):
         copies: Flavors of each kind.
         shape: Points of the mesh along either direction.
         moves: Momentum transfers between points of the mesh.
-        exchange: R0(k) = (1/2A) Σ_p V(p) M†(k, p) M(k, p) of each kind.
-        charge: Σ_k tr M(k, G) of each kind, for the vectors `moves.reciprocal`.
+        on_mesh: The tables of each kind.
         min_gap: Smallest direct gap between the group and other bands, of each kind.
         cutoff: The largest |p| and the error that it leaves.
         status: CUTOFF_TOO_LOW if that error is larger than wanted, or the status of a diagonalization that failed.
@@ -55,8 +71,7 @@ class FlatBands(eqx.Module):
     copies: tuple[int, ...] = eqx.field(static=True)
     shape: tuple[int, int] = eqx.field(static=True)
     moves: Transfers
-    exchange: tuple[Complex[Array, "point band band"], ...]
-    charge: tuple[Complex[Array, " g"], ...]
+    on_mesh: tuple[GroupAtMomenta, ...]
     min_gap: tuple[float, ...]
     cutoff: MomentumCutoff
     status: Status = eqx.field(static=True)
@@ -76,10 +91,30 @@ class FlatBands(eqx.Module):
         """Number of flavors of all kinds."""
         return sum(self.copies)
 
-    def at(self, kind: int, k: Float[Array, "*batch 2"], *, memory_gb: float = 4.0) -> ProjectedBands:
-        """The group of a kind at other momenta."""
+    @property
+    def reciprocal(self) -> Float[Array, "g 2"]:
+        """Magnetic reciprocal vectors G within the cut-off and a little beyond, reduced."""
+        return self.moves.reciprocal
+
+    @property
+    def weight(self) -> Float[Array, " g"]:
+        """V(G)/A for each of them, zero beyond the cut-off."""
+        return weights(self.interaction, self.kinds[0], self.reciprocal, self.moves.cutoff)
+
+    def at(self, kind: int, k: Float[Array, "*batch 2"], *, memory_gb: float = 4.0) -> GroupAtMomenta:
+        """The tables of a kind at any momenta; see `off_mesh`.
+
+        Args:
+            kind: Number of the kind.
+            k: Reduced momenta, flattened.
+            memory_gb: Working memory.
+        """
         own = self.kinds[kind]
-        return project(own.problem, own.bands, k, memory_gb=memory_gb)
+        there = project(own.problem, own.bands, k, memory_gb=memory_gb)
+        cutoff = self.moves.cutoff
+        filled = exchange_off_mesh(self.interaction, own, there, self.reciprocal, cutoff, memory_gb=memory_gb)
+        vertical = form_factors(there, self.reciprocal, memory_gb=memory_gb)
+        return GroupAtMomenta(there.k, there.energies, filled / 2, vertical)
 
 
 def flat_bands(
@@ -127,7 +162,7 @@ def flat_bands(
     kinds = tuple(project(problem, bands, mesh, memory_gb=memory_gb) for problem in problems)
     reach = momentum_cutoff(problems[0], bands, interaction, rtol=rtol, cutoff=cutoff, memory_gb=memory_gb)
     moves = transfers(kinds[0], kinds[0], reach.cutoff, memory_gb=memory_gb)
-    filled = jnp.broadcast_to(jnp.eye(bands[1] - bands[0], dtype=kinds[0].states.dtype), (len(mesh), *[bands[1] - bands[0]] * 2))
+    on_mesh = tuple(_tables(interaction, kind, moves, memory_gb) for kind in kinds)
     failed = [Status(int(code)) for kind in kinds for code in np.unique(np.asarray(kind.status)) if code != Status.OK]
     left_too_much = bool(reach.error > rtol * reach.largest * (1 + 1e-6))
     return FlatBands(
@@ -136,8 +171,7 @@ def flat_bands(
         copies=counts,
         shape=(n1, n2),
         moves=moves,
-        exchange=tuple(exchange(interaction, kind, kind, filled, moves) / 2 for kind in kinds),
-        charge=tuple(charge_density(kind, filled, moves.reciprocal) for kind in kinds),
+        on_mesh=on_mesh,
         min_gap=gaps,
         cutoff=reach,
         status=failed[0] if failed else Status.CUTOFF_TOO_LOW if left_too_much else Status.OK,
@@ -185,6 +219,15 @@ def moire_flat_bands(
     )
 
 
+def _tables(
+    interaction: AbstractInteraction, kind: ProjectedBands, moves: Transfers, memory_gb: float
+) -> GroupAtMomenta:
+    points, _, bands = kind.states.shape
+    filled = jnp.broadcast_to(jnp.eye(bands, dtype=kind.states.dtype), (points, bands, bands))
+    vertical = form_factors(kind, moves.reciprocal, memory_gb=memory_gb)
+    return GroupAtMomenta(kind.k, kind.energies, exchange(interaction, kind, kind, filled, moves) / 2, vertical)
+
+
 def _smallest_gap(
     problem: AbstractMagneticBlochProblem,
     bands: tuple[int, int],
@@ -203,7 +246,9 @@ def _smallest_gap(
     def gaps_at(problem, k):
         def one(point):
             energies = dense.eigenvalues(problem.matrix(point))
-            return direct_gap(energies, group), jnp.max(jnp.abs(energies[problem.first_band :][: problem.returned_bands]))
+            return direct_gap(energies, group), jnp.max(
+                jnp.abs(energies[problem.first_band :][: problem.returned_bands])
+            )
 
         return in_pieces(one, k, min(len(mesh), chunk_size(problem.basis_size, memory_gb)))
 
