@@ -65,7 +65,7 @@ class MeanField(eqx.Module):
 def hartree_fock(
     bands: InteractingBands,
     filling: Fraction | int | str,
-    starts: Complex[Array, "start point orbital orbital"],
+    starts: Complex[Array, "*start point orbital orbital"],
     *,
     max_steps: int = 500,
     rtol: float = 1e-7,
@@ -76,8 +76,8 @@ def hartree_fock(
         bands: From `interacting_bands`.
         filling: Electrons per primitive cell from half filling of the bands, such as 2, "-1" or "3/4". On the gap
             (s, t) of a flux p/q it is s + t p/q.
-        starts: Fields that choose the starting points: the lowest eigenstates of each are filled first. From
-            `flavor_field`, `component_field` and `random_field`, or sums of them.
+        starts: One field or several that choose the starting points: the lowest eigenstates of each are filled first.
+            From `flavor_field`, `component_field` and `random_field`, or sums of them.
         max_steps: Most steps from each starting point.
         rtol: Largest entry of F P − P F at which to stop, relative to the largest of F. The energy's relative error is
             its square, but for modes that cost nothing, along which states may still turn.

@@ -19,7 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter._checks import as_integer, fail
 from hofstadter.interactions.coulomb import AbstractInteraction
@@ -70,7 +70,7 @@ class InteractingBands(eqx.Module):
         return self.kinetic.shape[1]
 
     @property
-    def cells(self) -> Float[Array, ""]:
+    def cells(self) -> Int[Array, ""]:
         """Primitive cells of the sample that the mesh stands for."""
         return self.points * self.valleys[0].problem.q
 
