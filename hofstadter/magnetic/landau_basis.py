@@ -162,9 +162,12 @@ def displacement_parameter(
 
 
 def levels_beyond(levels: int, reach: float, vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> int:
-    """How many more Landau levels hold exp(iQ·r)|ψ⟩ for |Q| ≤ `reach`: a displacement by z moves n to (√n + |z|)²."""
+    """How many more Landau levels hold exp(iQ·r)|ψ⟩ for |Q| ≤ `reach`: a displacement by z moves n to (√n + |z|)².
+
+    Half a unit of √n more leaves out 1e-11 of states that fill the levels to the last, none left out 1e-9.
+    """
     z = reach * float(magnetic_length(vectors, p, q)) / math.sqrt(2)
-    return math.ceil((math.sqrt(levels) + z) ** 2 - levels)
+    return math.ceil((math.sqrt(levels) + z + 0.5) ** 2 - levels)
 
 
 def magnetic_length(vectors: Float[Array, "2 2"], p: Int[Array, ""], q: Int[Array, ""]) -> Float[Array, ""]:
