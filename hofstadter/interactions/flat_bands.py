@@ -241,26 +241,32 @@ def _smallest_gap(
         hofstadter.CalculationError: If it is closed.
     """
     group = (problem.first_band + bands[0], problem.first_band + bands[1])
-
-    @eqx.filter_jit
-    def gaps_at(problem, k):
-        def one(point):
-            energies = dense.eigenvalues(problem.matrix(point))
-            return direct_gap(energies, group), jnp.max(
-                jnp.abs(energies[problem.first_band :][: problem.returned_bands])
-            )
-
-        return in_pieces(one, k, min(len(mesh), chunk_size(problem.basis_size, memory_gb)))
-
+    if group == (0, problem.basis_size):
+        return float("inf")
     with single_threaded_blas():
-        gap, energy = (np.asarray(x) for x in gaps_at(problem, mesh))
+        chunk = min(len(mesh), chunk_size(problem.basis_size, memory_gb))
+        gap, energy = (np.asarray(x) for x in _gaps_at(problem, mesh, group, chunk))
         around = gap.reshape(shape)
         change = max(np.abs(around - np.roll(around, 1, axis=axis)).max() for axis in (0, 1))
         smallest = float(gap.min())
         if smallest <= 2 * change:
             width = jnp.asarray([1 / shape[0], 1 / (shape[1] * float(problem.q))], mesh.dtype)
-            found, place = smallest_gap_near(problem, group, mesh[np.argsort(gap)[:1]], width)
+            found, _ = smallest_gap_near(problem, group, mesh[np.argsort(gap)[:1]], width)
             smallest = min(smallest, float(found))
     if smallest <= CLOSED_GAP * float(energy.max()):
         raise CalculationError(Status.GAP_CLOSED, f"Bands {bands[0]} … {bands[1] - 1}")
     return smallest
+
+
+@eqx.filter_jit
+def _gaps_at(
+    problem: AbstractMagneticBlochProblem, k: Float[Array, "point 2"], group: tuple[int, int], chunk: int
+) -> tuple[Float[Array, " point"], Float[Array, " point"]]:
+    """Direct gap around the group, and the largest |energy| of the returned bands."""
+
+    def one(point):
+        energies = dense.eigenvalues(problem.matrix(point))
+        returned = energies[problem.first_band : problem.first_band + problem.returned_bands]
+        return direct_gap(energies, group), jnp.max(jnp.abs(returned))
+
+    return in_pieces(one, k, chunk)

@@ -259,8 +259,8 @@ def _size(matrix: Array) -> Float[Array, " start"]:
 def flavor_field(bands: InteractingBands, energies: Float[Array, "valley spin"]) -> DensityMatrix:
     """A start in which flavors (valley, spin) are filled in the order of these energies."""
     each = jnp.asarray(energies, bands.kinetic.dtype)
-    if each.shape != (len(bands.valleys), bands.spins):
-        raise fail("energies", f"of shape ({len(bands.valleys)}, {bands.spins})", f"of shape {each.shape}")
+    if each.shape != (bands.valleys, bands.spins):
+        raise fail("energies", f"of shape ({bands.valleys}, {bands.spins})", f"of shape {each.shape}")
     diagonal = jnp.repeat(each.reshape(-1), bands.kinetic.shape[-1])
     return jnp.broadcast_to(jnp.diag(diagonal), (bands.points, bands.orbitals, bands.orbitals)).astype(
         bands.kernel.dtype
@@ -301,14 +301,14 @@ def component_field(bands: InteractingBands, weights: Float[Array, " component"]
     """
     each = jnp.asarray(weights, bands.kinetic.dtype)
     blocks = []
-    for valley in bands.valleys:
-        points, rows, size = valley.states.shape
+    for kind in bands.bands.kinds:
+        points, rows, size = kind.states.shape
         if rows % len(each):
             raise fail("weights", "one number for each component of the model", weights)
-        parts = valley.states.reshape(points, len(each), -1, size)
+        parts = kind.states.reshape(points, len(each), -1, size)
         blocks.append(jnp.einsum("c,kcrm,kcrn->kmn", each.astype(parts.dtype), parts.conj(), parts))
     spins = jnp.eye(bands.spins)
     stacked = jnp.stack(blocks)
-    same = jnp.einsum("vw,st->vswt", jnp.eye(len(blocks)), spins).astype(stacked.dtype)
+    same = jnp.einsum("vw,st->vswt", jnp.eye(bands.valleys), spins).astype(stacked.dtype)
     full = jnp.einsum("vkmn,vswt->kvsmwtn", stacked, same)
     return full.reshape(bands.points, bands.orbitals, bands.orbitals)

@@ -1,63 +1,55 @@
-"""Flavors of electrons in a few bands that repel each other, reduced to what a mean field needs.
+"""A group of bands with a repulsion, reduced to what a mean field needs.
 
-For a density-density repulsion of electrons with valley v and spin s, counted from half filling of the bands,
-
-    H = Σ h0 + (1/2A) Σ_p V(p) O(−p) O(p),   O(p) = Σ_k Σ_vs tr M^v(k, p) [c†c − 1/2],
-
-sums over all momentum transfers of products of two form factors are done once. What remains is a matrix between the
-density at k' and Fock's potential at k,
+For the Hamiltonian of `flat_bands` and the group's own energies, sums over all momentum transfers of products of two
+form factors are done once. What remains is a matrix between the density at k' and Fock's potential at k,
 
     X_nn'(k) = Σ_k' Σ_mm' [(1/A) Σ_G V(p) M^v_mn(k, p)* M^v'_m'n'(k, p)] P_mm'(k'),   p = k' − k + G,
 
-of (mesh points × bands²)² numbers for each pair of valleys, the same for all spins: an iteration costs one product with
-it, whatever the cut-off.
+of (mesh points × bands²)² numbers for each pair of valleys, the same for all spins: an iteration costs
+one product with it, whatever the cut-off.
 """
-
-from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from hofstadter._checks import as_integer, fail
-from hofstadter.interactions.coulomb import AbstractInteraction
-from hofstadter.interactions.form_factors import (
-    ProjectedBands,
-    Transfers,
-    block_of_form_factors,
-    transfers,
-    weights,
-)
-from hofstadter.interactions.mean_fields import vertical_form_factors
+from hofstadter._checks import fail
+from hofstadter.interactions.flat_bands import FlatBands
+from hofstadter.interactions.form_factors import block_of_form_factors, weights
 
 DensityMatrix = Complex[Array, "point orbital orbital"]
 
 
 class InteractingBands(eqx.Module):
-    """Electrons in the same bands of several valleys and spins. An orbital is (valley, spin, band), the last fastest.
+    """What a mean field of `FlatBands` needs. An orbital is (valley, spin, band), the last fastest.
 
     Attributes:
-        valleys: The group of bands of each valley, on one mesh.
-        spins: Number of spins.
+        bands: The bands; their kinds are called valleys here, and the copies of each spins.
         kinetic: One-body energies.
         kernel: Fock's potential X of valleys v, v' at k, from the density at k'.
         vertical: Form factors M(k, G) of each valley.
-        charging: V(G)/A.
     """
 
-    valleys: tuple[ProjectedBands, ...]
-    spins: int = eqx.field(static=True)
+    bands: FlatBands
     kinetic: Float[Array, "valley point band"]
     kernel: Complex[Array, "valley valley2 point n n2 point2 m m2"]
     vertical: Complex[Array, "valley g point band band"]
-    charging: Float[Array, " g"]
+
+    @property
+    def valleys(self) -> int:
+        """Number of valleys."""
+        return len(self.bands.kinds)
+
+    @property
+    def spins(self) -> int:
+        """Number of spins."""
+        return self.bands.copies[0]
 
     @property
     def flavors(self) -> int:
         """Number of valleys times spins."""
-        return len(self.valleys) * self.spins
+        return self.valleys * self.spins
 
     @property
     def orbitals(self) -> int:
@@ -72,7 +64,7 @@ class InteractingBands(eqx.Module):
     @property
     def cells(self) -> Int[Array, ""]:
         """Primitive cells of the sample that the mesh stands for."""
-        return self.points * self.valleys[0].problem.q
+        return self.points * self.bands.kinds[0].problem.q
 
     @property
     def one_body(self) -> DensityMatrix:
@@ -97,8 +89,8 @@ class InteractingBands(eqx.Module):
         """H − X of a deviation from half filling."""
         orbital = self._as_orbitals(deviation)
         charge = jnp.einsum("kvsmvsn,vgknm->g", orbital, self.vertical)
-        potential = jnp.einsum("g,vgkmn->kvmn", self.charging * charge.conj(), self.vertical)
-        valley, spin = jnp.eye(len(self.valleys)), jnp.eye(self.spins)
+        potential = jnp.einsum("g,vgkmn->kvmn", self.bands.weight * charge.conj(), self.vertical)
+        valley, spin = jnp.eye(self.valleys), jnp.eye(self.spins)
         same = jnp.einsum("vw,st->vswt", valley, spin).astype(potential.dtype)
         hartree = jnp.einsum("kvmn,vswt->kvsmwtn", potential, same).reshape(deviation.shape)
         return hartree - self._exchange(deviation)
@@ -108,78 +100,54 @@ class InteractingBands(eqx.Module):
         return jnp.einsum("vwknalmb,lvsmwtb->kvsnwta", self.kernel, orbital).reshape(deviation.shape)
 
     def _as_orbitals(self, matrix: DensityMatrix) -> Complex[Array, "point v s m v s m"]:
-        parts = (len(self.valleys), self.spins, self.kinetic.shape[-1])
+        parts = (self.valleys, self.spins, self.kinetic.shape[-1])
         return matrix.reshape(matrix.shape[0], *parts, *parts)
 
     def _from_half_filling(self, density: DensityMatrix) -> DensityMatrix:
         return density - jnp.eye(self.orbitals, dtype=density.dtype)[None] / 2
 
 
-def interacting_bands(
-    valleys: Sequence[ProjectedBands],
-    interaction: AbstractInteraction,
-    cutoff: float,
-    *,
-    spins: int = 2,
-    kinetic: bool = True,
-    reference: float = 0.0,
-    memory_gb: float = 4.0,
-) -> InteractingBands:
-    """Electrons in the same bands of several valleys, each with all spins.
+def interacting_bands(bands: FlatBands, *, kinetic: bool = True, memory_gb: float = 4.0) -> InteractingBands:
+    """Reduce a group of bands of several flavors to what a mean field of it needs.
 
     Args:
-        valleys: The group of each valley from `project`, all on one mesh of the magnetic zone.
-        interaction: The repulsion.
-        cutoff: Largest momentum transfer, an inverse length in the model's unit.
-        spins: Number of spins.
+        bands: From `flat_bands` or `moire_flat_bands`, with equally many flavors of each kind.
         kinetic: Whether the bands keep their own energies; False is the flat-band limit.
-        reference: Energy that these are counted from.
         memory_gb: Working memory, and a bound on the memory of the result.
 
     Raises:
-        ValueError: If the meshes differ, or the result does not fit in memory.
+        ValueError: If kinds have different numbers of flavors, or the result does not fit in memory.
     """
-    spins = as_integer("spins", spins, minimum=1)
-    first = valleys[0]
-    for other in valleys[1:]:
-        if other.states.shape[-1] != first.states.shape[-1] or not np.allclose(other.k, first.k):
-            raise fail("valleys", "groups of equally many bands on one mesh", "of different shapes or momenta")
-    points, bands = first.k.shape[0], first.states.shape[-1]
-    needed = 16e-9 * (len(valleys) * points * bands**2) ** 2
+    if len(set(bands.copies)) != 1:
+        raise fail("bands", "of equally many flavors of each kind", bands.copies)
+    points, count, width = bands.k.shape[0], len(bands.kinds), bands.width
+    needed = 16e-9 * (count * points * width**2) ** 2
     if needed > memory_gb:
         hint = "Take a smaller mesh or fewer bands."
-        raise fail("memory_gb", f"at least {needed:.3g} for {points} momenta and {bands} bands", memory_gb, hint)
-    moves = transfers(first, first, cutoff, memory_gb=memory_gb / (2 * len(valleys)))
-    kernel = _kernel(interaction, tuple(valleys), moves)
-    vertical = jnp.stack([vertical_form_factors(valley, moves.reciprocal) for valley in valleys])
-    energies = jnp.stack([valley.energies - reference for valley in valleys])
+        raise fail("memory_gb", f"at least {needed:.3g} for {points} momenta and {width} bands", memory_gb, hint)
+    energies = jnp.stack([kind.energies for kind in bands.kinds])
     return InteractingBands(
-        valleys=tuple(valleys),
-        spins=spins,
+        bands=bands,
         kinetic=energies if kinetic else jnp.zeros_like(energies),
-        kernel=kernel,
-        vertical=vertical,
-        charging=weights(interaction, first, moves.reciprocal, moves.cutoff),
+        kernel=_kernel(bands),
+        vertical=jnp.stack([tables.vertical for tables in bands.on_mesh]),
     )
 
 
 @eqx.filter_jit
-def _kernel(
-    interaction: AbstractInteraction, valleys: tuple[ProjectedBands, ...], moves: Transfers
-) -> Complex[Array, "valley valley2 point n n2 point2 m m2"]:
-    first = valleys[0]
-    count, points, bands = len(valleys), first.k.shape[0], first.states.shape[-1]
+def _kernel(bands: FlatBands) -> Complex[Array, "valley valley2 point n n2 point2 m m2"]:
+    count, points, width, moves = len(bands.kinds), bands.k.shape[0], bands.width, bands.moves
 
     def add(total, block):
-        found = [block_of_form_factors(valley, valley, moves, block) for valley in valleys]
+        found = [block_of_form_factors(kind, kind, moves, block) for kind in bands.kinds]
         factors = jnp.stack([each[0] for each in found])
-        weight = weights(interaction, first, found[0][1], moves.cutoff).astype(factors.dtype)
+        weight = weights(bands.interaction, bands.kinds[0], found[0][1], moves.cutoff).astype(factors.dtype)
         weighted = weight[None, None, :, :, None, None] * factors.conj()
         pairs = jnp.einsum("vfdgmn,wfdgba->fdvwnamb", weighted, factors, optimize="optimal")
         final = jnp.broadcast_to(moves.final[block][:, None], moves.initial[block].shape)
         return total.at[moves.initial[block], final].set(pairs), None
 
-    zero = jnp.zeros((points, points, count, count, bands, bands, bands, bands), first.states.dtype)
+    zero = jnp.zeros((points, points, count, count, width, width, width, width), bands.kinds[0].states.dtype)
     total, _ = jax.lax.scan(add, zero, jnp.arange(moves.final.shape[0]))
     return total.transpose(2, 3, 0, 4, 5, 1, 6, 7)
 

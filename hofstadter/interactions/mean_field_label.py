@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from hofstadter._checks import fail
 from hofstadter.errors import Status
 from hofstadter.interactions.form_factors import form_factors
 from hofstadter.interactions.hartree_fock import MeanField
@@ -42,22 +41,16 @@ class MeanFieldLabels(eqx.Module):
     status: Int[Array, " start"]
 
 
-def mean_field_labels(bands: InteractingBands, found: MeanField, mesh: tuple[int, int]) -> MeanFieldLabels:
+def mean_field_labels(bands: InteractingBands, found: MeanField) -> MeanFieldLabels:
     """Chern numbers of mean-field insulators, from the momenta that they were computed on.
 
     Args:
         bands: The bands.
         found: Their mean-field states.
-        mesh: Points (n1, n2) of the mesh `problem.mesh(n1, n2)` that the bands were projected on.
-
-    Raises:
-        ValueError: If the mesh does not have as many points as the bands.
     """
-    if mesh[0] * mesh[1] != bands.points:
-        raise fail("mesh", f"of {bands.points} points", mesh)
-    problem = bands.valleys[0].problem
+    mesh, problem = bands.bands.shape, bands.bands.kinds[0].problem
     steps = jnp.asarray([[1 / mesh[0], 0.0], [0.0, 1 / (mesh[1] * int(problem.q))]])
-    factors = jnp.stack([form_factors(valley, steps) for valley in bands.valleys])
+    factors = jnp.stack([form_factors(kind, steps) for kind in bands.bands.kinds])
     filled = np.asarray(found.occupied).sum(axis=-1)
     labels = [
         _label(bands, found.orbitals[i], int(filled[i][0]), factors, mesh)
@@ -93,7 +86,7 @@ def _links(
     bands: InteractingBands, filled: Complex[Array, "point orbital filled"], factors: Array, mesh: tuple[int, int]
 ) -> tuple[Complex[Array, "2 n1 n2"], Float[Array, "2 n1 n2"]]:
     """Phases and moduli of the links along both directions."""
-    valleys, spins, size = len(bands.valleys), bands.spins, bands.kinetic.shape[-1]
+    valleys, spins, size = bands.valleys, bands.spins, bands.kinetic.shape[-1]
     parts = filled.reshape(*mesh, valleys, spins, size, -1)
     matrices = []
     for axis in (0, 1):

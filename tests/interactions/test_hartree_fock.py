@@ -11,7 +11,8 @@ import pytest
 import hofstadter as hof
 from hofstadter.errors import Status
 from hofstadter.interactions.coulomb import DoubleGateCoulomb, double_gate_coulomb
-from hofstadter.interactions.form_factors import form_factors, project, transfers
+from hofstadter.interactions.flat_bands import flat_bands, moire_flat_bands
+from hofstadter.interactions.form_factors import form_factors
 from hofstadter.interactions.hartree_fock import (
     component_field,
     electrons,
@@ -21,7 +22,6 @@ from hofstadter.interactions.hartree_fock import (
 )
 from hofstadter.interactions.interacting_bands import interacting_bands
 from hofstadter.interactions.mean_field_label import mean_field_labels
-from hofstadter.interactions.mean_fields import exchange
 
 CUTOFF = 7.0
 REPULSION = DoubleGateCoulomb(0.3, 2.0)
@@ -29,25 +29,19 @@ K_THETA = 0.031204274638213132
 
 
 def haldane_bands(mesh=(2, 2), flux=0, valleys=1, spins=1, repulsion=REPULSION):
-    """Lowest bands of Haldane's model, valleys related by time reversal."""
-    groups = []
-    for sign in (1.0, -1.0)[:valleys]:
-        problem = hof.at_flux(hof.models.haldane(t2=0.15, phase=sign * np.pi / 2), flux)
-        groups.append(project(problem, (0, 2 * int(problem.q)), problem.mesh(*mesh)))
-    return interacting_bands(groups, repulsion, CUTOFF, spins=spins)
+    """All bands of Haldane's model, valleys related by time reversal."""
+    models = [hof.models.haldane(t2=0.15, phase=sign * np.pi / 2) for sign in (1.0, -1.0)[:valleys]]
+    problems = [hof.at_flux(model, flux) for model in models]
+    group = (0, problems[0].basis_size)
+    return interacting_bands(flat_bands(problems, group, repulsion, copies=spins, points=mesh, cutoff=CUTOFF))
 
 
 def graphene_bands(kappa, points, levels, kinetic=False, flux=1):
     """Both valleys of twisted bilayer graphene."""
-    groups = []
-    for valley in (1, -1):
-        model = hof.models.bistritzer_macdonald(w0_over_w1=kappa, valley=valley)
-        problem = hof.at_flux(model, flux, levels=levels, bands_per_cell=1)
-        q = int(problem.q)
-        mesh = problem.mesh(*points)
-        groups.append(project(problem, (problem.below - q, problem.below + q), mesh))
-    repulsion = double_gate_coulomb(groups[0].problem.model, separation_nm=10.0, dielectric=6.0)
-    return interacting_bands(groups, repulsion, 8.0 * K_THETA, kinetic=kinetic)
+    model = hof.models.bistritzer_macdonald(w0_over_w1=kappa)
+    repulsion = double_gate_coulomb(model, separation_nm=10.0, dielectric=6.0)
+    bands = moire_flat_bands(model, repulsion, flux=flux, points=points, levels=levels, cutoff=8.0 * K_THETA)
+    return interacting_bands(bands, kinetic=kinetic)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +64,7 @@ def annihilators(count):
 
 def fock_space_hamiltonian(bands):
     """H = Σ h0 c†c + (1/2A) Σ_p V(p) O(−p) O(p) of one flavor, as a matrix in Fock space."""
-    group = bands.valleys[0]
+    group = bands.bands.kinds[0]
     points, size = bands.points, bands.orbitals
     c = annihilators(points * size)
     reciprocal = np.asarray(hof.lattice.reciprocal_vectors(group.problem.vectors))
@@ -184,11 +178,11 @@ def test_starts_of_the_wrong_shape(haldane):
 def test_labels_of_nearly_free_electrons(flux, mesh):
     """Without repulsion the label is the band's own Chern number."""
     bands = haldane_bands(mesh=mesh, flux=flux, repulsion=DoubleGateCoulomb(1e-9, 2.0))
-    problem = bands.valleys[0].problem
+    problem = bands.bands.kinds[0].problem
     p, q = int(problem.p), int(problem.q)
     filling = Fraction(1 - q, q)
     found = hartree_fock(bands, filling, bands.one_body)
-    labels = mean_field_labels(bands, found, mesh)
+    labels = mean_field_labels(bands, found)
     chern = hof.chern(problem, bands=(0, 1)).value
     assert int(labels.status[0]) == int(Status.OK)
     assert float(labels.t[0]) == chern
@@ -206,12 +200,7 @@ def test_full_flavors_at_one_quantum_are_exact():
     assert np.all(np.asarray(found.status) == int(Status.OK))
     assert int(found.steps[0]) == 1
     assert float(found.energy[0]) == pytest.approx(0, abs=1e-10)
-    identity = jnp.broadcast_to(jnp.eye(2), (4, 2, 2)).astype(complex)
-    half = []
-    for group in bands.valleys:
-        repulsion = double_gate_coulomb(group.problem.model, separation_nm=10.0, dielectric=6.0)
-        moves = transfers(group, group, 8.0 * K_THETA)
-        half.append(np.linalg.eigvalsh(np.asarray(exchange(repulsion, group, group, identity, moves))) / 2)
+    half = [np.linalg.eigvalsh(np.asarray(tables.exchange)) for tables in bands.bands.on_mesh]
     levels = np.sort(np.concatenate(half, axis=1), axis=1)
     energies = np.asarray(found.energies[0])
     np.testing.assert_allclose(energies[:, 4:], levels, atol=1e-9)
