@@ -158,10 +158,14 @@ def _highest_peaks(fine: np.ndarray, slope: np.ndarray, threshold: np.ndarray) -
 
     The top is taken from a parabola through the nine points around; twice its rise is granted.
     """
-    around = np.stack([np.roll(fine, (-i, -j), axis=(1, 2)) for i, j in STENCIL], axis=-1)
-    peaks = np.all(fine[..., None] >= around, axis=-1)
+    highest = fine
+    for axis in (1, 2):
+        highest = np.maximum.reduce([np.roll(highest, shift, axis) for shift in (-1, 0, 1)])
+    peaks = fine >= highest
     side, first, second, band = np.nonzero(peaks)
-    _, g1, g2, c11, c22, c12 = (around[peaks] @ _FIT.T).T
+    row, column = ((place[:, None] + STENCIL[:, axis]) % fine.shape[1] for axis, place in enumerate((first, second)))
+    around = fine[side[:, None], row, column, band[:, None]]
+    _, g1, g2, c11, c22, c12 = (around @ _FIT.T).T
     on_mesh = (first % FINER == 0) & (second % FINER == 0)
     exact = slope[:, side, first // FINER, second // FINER, band]
     g1, g2 = np.where(on_mesh, exact[0], g1), np.where(on_mesh, exact[1], g2)

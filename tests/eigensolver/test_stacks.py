@@ -25,9 +25,9 @@ def calls(monkeypatch):
     record = []
     original = stacks._energies
 
-    def recorded(model, points, cells, size):
+    def recorded(model, points, cells, size, sides=None):
         record.append((len(points[0]), cells))
-        return original(model, points, cells, size)
+        return original(model, points, cells, size, sides)
 
     monkeypatch.setattr(stacks, "_energies", recorded)
     return record
@@ -40,6 +40,20 @@ def test_equals_one_flux_after_the_other(name, momenta):
     for energies, flux, k in zip(found, MIXED, momenta, strict=True):
         assert energies.shape == (len(k), flux.q * model.orbitals)
         np.testing.assert_allclose(energies, systems.energies(model, (flux.p, flux.q), k), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["lieb", pytest.param("honeycomb", marks=pytest.mark.slow)])
+def test_bipartite_models_from_singular_values(name, momenta, monkeypatch):
+    model = systems.build(name)
+    found = stacks.energies_at(model, MIXED, momenta)
+    monkeypatch.setattr(stacks, "orbital_sublattices", lambda model: None)
+    expected = stacks.energies_at(model, MIXED, momenta)
+    for energies, whole in zip(found, expected, strict=True):
+        np.testing.assert_allclose(energies, whole, atol=1e-13)
+        # Symmetric to the last digit, and flat bands at zero exactly.
+        np.testing.assert_array_equal(energies, -energies[:, ::-1])
+    # At 5/7, padded to eight cells.
+    assert np.sum(found[5][0] == 0) == (7 if name == "lieb" else 0)
 
 
 def test_progress_counts_every_matrix_once(momenta):
@@ -64,11 +78,11 @@ def test_little_memory_gives_the_same_from_smaller_pieces(momenta, calls):
 def test_a_device_with_too_little_memory_gets_smaller_pieces(momenta, monkeypatch):
     original, sizes = stacks._energies, []
 
-    def limited(model, points, cells, size):
+    def limited(model, points, cells, size, sides=None):
         sizes.append(size)
         if size > 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 42 bytes.")
-        return original(model, points, cells, size)
+        return original(model, points, cells, size, sides)
 
     model = systems.build("random_1")
     expected = stacks.energies_at(model, MIXED, momenta)
