@@ -5,9 +5,9 @@ right to fourth order in its spacing. All searches of all states share the momen
 the tables of `FlatBands.at` cost time.
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,8 +34,7 @@ _OFFSETS = [(i, 0) for i in (-2, -1, 0, 1, 2)] + [(0, i) for i in (-2, -1, 1, 2)
 _OFFSETS += [(i, j) for s in (1, 2) for i in (-s, s) for j in (-s, s)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Extremum:
+class Extremum(NamedTuple):
     """A point where the energy of a branch is stationary.
 
     Attributes:
@@ -54,8 +53,7 @@ class Extremum:
     found: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class ChargeEdge:
+class ChargeEdge(NamedTuple):
     """The lowest excitations of one charge.
 
     Attributes:
@@ -72,12 +70,12 @@ class ChargeEdge:
     degeneracy: int
 
 
-@dataclasses.dataclass(frozen=True)
-class ChargeGap:
+class ChargeGap(NamedTuple):
     """Both edges of a state, and what they say about it.
 
     Attributes:
         filling: The filling of the state.
+        flavors_from_half: How many more flavors are filled than half of them.
         electron: Lowest energies of one more electron.
         hole: Lowest energies of one less.
         gap: Their sum; infinite if the group is full or empty.
@@ -86,6 +84,7 @@ class ChargeGap:
     """
 
     filling: float
+    flavors_from_half: float
     electron: ChargeEdge
     hole: ChargeEdge
     gap: float
@@ -151,7 +150,8 @@ def _charge_gap(state: FilledFlavors, number: int, found: dict) -> ChargeGap:
     if not all(point.found for edge in edges.values() for points in edge.minima for point in points):
         status = Status.MESH_TOO_COARSE
     # A negative gap is told whatever else is wrong.
-    return ChargeGap(state.filling, edges[1], edges[-1], gap, Status.UNSTABLE if gap < 0 else status)
+    from_half = sum(state.filled) - state.bands.flavors / 2
+    return ChargeGap(state.filling, from_half, edges[1], edges[-1], gap, Status.UNSTABLE if gap < 0 else status)
 
 
 def _distinct(state: FilledFlavors, points: list[Extremum]) -> tuple[Extremum, ...]:

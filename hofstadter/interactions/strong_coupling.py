@@ -65,7 +65,7 @@ class FilledFlavors(eqx.Module):
 
 def filled_flavors(
     bands: FlatBands,
-    filling: float | None = None,
+    filling: int | float | None = None,
     *,
     filled: tuple[int, ...] | None = None,
     kinetic: bool = False,
