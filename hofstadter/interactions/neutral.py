@@ -1,15 +1,15 @@
 """Neutral excitations of filled flavors: one electron moved from a filled flavor to an empty one, with momentum Q.
 
-The states c†_{k+Q, m, e} c_{k, n, h}|Ψ⟩ of an electron in the empty flavor e and a hole in the filled flavor h are closed
-under H, so their energies above |Ψ⟩ are the eigenvalues of
+The states c†_{k+Q, m, e} c_{k, n, h}|Ψ⟩ of an electron in the empty flavor e and a hole in the filled flavor h are
+closed under H, so their energies above |Ψ⟩ are the eigenvalues of
 
     S(k'mn', kmn) = δ_kk' [(R0 + h)^e_{m'm}(k + Q) δ_n'n + δ_m'm (R0 − h)^h_{n'n}(k)*]
                     − (1/A) Σ_p V(p) M^e_{m'm}(k + Q, p) M^h_{n'n}(k, p)*,   k' = k + p,
 
-exactly, at every filling. Where e and h have the same states up to one unitary matrix for all k (two spins, or two valleys
-with the particle-hole symmetry C2z P), Q = 0 holds a mode of zero energy: the Goldstone mode that turns one flavor
-into the other. There are as many as pairs of a filled and an empty flavor. Otherwise that mode has a gap. A negative
-energy says that |Ψ⟩ is not the ground state.
+exactly, at every filling. Where e and h have the same form factors (two spins, or two valleys with the particle-hole
+symmetry C2z P), Q = 0 holds a mode of zero energy: the Goldstone mode that turns one flavor into the other. There are
+as many as pairs of a filled and an empty flavor. Otherwise that mode has a gap. A negative energy says that |Ψ⟩ is not
+the ground state.
 """
 
 import dataclasses

@@ -8,8 +8,8 @@ each, as many times as the edge is degenerate. So gaps lie at
 
 with g the degeneracy of the edge and + for electrons, − for holes; at j = 0 stands the insulator, whose slope t0
 is the Chern number of its filled flavors, counted from the neutral state. This is the prediction of exact states for
-weak fields δφ, with interactions between added charges and Zeeman energies left out. Whether it agrees with the tables of
-Herzog-Arbeitman et al. (arXiv:2111.11434) and with experiments has not been verified here.
+weak fields δφ, with interactions between added charges and Zeeman energies left out. Whether it agrees with the tables
+of Herzog-Arbeitman et al. (arXiv:2111.11434) and with experiments has not been verified here.
 """
 
 from collections.abc import Sequence

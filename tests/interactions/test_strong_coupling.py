@@ -38,15 +38,16 @@ def repulsion(p):
 
 
 @functools.cache
-def graphene(gauge="landau", rotated=False):
-    """Both valleys of twisted bilayer graphene on 2 × 2 momenta, few Landau levels: 16 of each Dirac cone's larger."""
+def graphene(gauge="landau", valleys=1, rotated=False):
+    """Twisted bilayer graphene on 2 × 2 momenta, few Landau levels: 16 of each Dirac cone's larger. Four flavors."""
     problems = [
         GAUGES[gauge](
             hof.models.bistritzer_macdonald(valley=valley, rotated_paulis=rotated), 1, levels=levels, bands_per_cell=1
         )
-        for valley, levels in ((1, 15), (-1, 16))
+        for valley, levels in ((1, 15), (-1, 16))[:valleys]
     ]
-    return flat_bands(problems, (0, 2), REPULSION, copies=2, points=2, offset=OFFSET, cutoff=CUTOFF)
+    copies = 4 // valleys
+    return flat_bands(problems, (0, 2), REPULSION, copies=copies, points=2, offset=OFFSET, cutoff=CUTOFF)
 
 
 @functools.cache
@@ -95,53 +96,55 @@ def same(found, expected, atol=1e-10):
     np.testing.assert_allclose(np.sort(np.ravel(found)), np.sort(np.ravel(expected)), rtol=0, atol=atol)
 
 
-# Flavors (K, K, K', K'), and which of them are filled.
+# Four flavors, of one kind or of two with two flavors each, and which of them are filled.
+KINDS = {1: (0, 0, 0, 0), 2: (0, 0, 1, 1)}
 FILLED = {-4: (), -2: (0,), 0: (0, 2), 2: (0, 1, 2), 4: (0, 1, 2, 3)}
-GAUGE_CASES = ["landau", pytest.param("theta", marks=pytest.mark.slow)]
+SLOW = pytest.mark.slow
+CASES = [("landau", 1), pytest.param("landau", 2, marks=SLOW), pytest.param("theta", 2, marks=SLOW)]
 
 
-@pytest.mark.parametrize("gauge", GAUGE_CASES)
-@pytest.mark.parametrize("filling", [0, 2, pytest.param(-2, marks=pytest.mark.slow)])
-def test_charged_excitations_are_those_of_fock_space(gauge, filling):
-    bands, space, filled = graphene(gauge), fock_space_of_graphene((0, 0, 1, 1)), FILLED[filling]
+@pytest.mark.parametrize(("gauge", "valleys"), CASES)
+@pytest.mark.parametrize("filling", [0, 2, pytest.param(-2, marks=SLOW)])
+def test_charged_excitations_are_those_of_fock_space(gauge, valleys, filling):
+    bands, space, filled = graphene(gauge, valleys), fock_space_of_graphene(KINDS[valleys]), FILLED[filling]
     state = filled_flavors(bands, filling)
     for flavor in range(4):
         charge = -1 if flavor in filled else 1
-        found = charge_energies(state, flavor // 2, charge)
+        found = charge_energies(state, KINDS[valleys][flavor], charge)
         same(found, charged(space, filled, flavor, charge))
 
 
 @pytest.mark.parametrize("filling", FILLED)
 def test_energies_of_filled_flavors_are_those_of_fock_space(filling):
     state = filled_flavors(graphene(), filling)
-    energy = ground(fock_space_of_graphene((0, 0, 1, 1)), FILLED[filling])
+    energy = ground(fock_space_of_graphene(KINDS[1]), FILLED[filling])
     np.testing.assert_allclose(4 * state.energy, energy, rtol=1e-12, atol=1e-10)
     assert state.filling == filling
 
 
-@pytest.mark.parametrize("gauge", GAUGE_CASES)
 @pytest.mark.parametrize(
-    ("filling", "electron", "hole"),
+    ("gauge", "valleys", "filling", "electron", "hole"),
     [
-        (0, 0, 0),
-        (0, 1, 0),
-        pytest.param(2, 1, 0, marks=pytest.mark.slow),
-        pytest.param(-2, 1, 0, marks=pytest.mark.slow),
+        ("landau", 1, 0, 0, 0),
+        *(
+            pytest.param(gauge, 2, *case, marks=SLOW)
+            for gauge in GAUGES
+            for case in ((0, 0, 0), (0, 1, 0), (2, 1, 0), (-2, 1, 0))
+        ),
     ],
 )
-def test_neutral_excitations_are_those_of_fock_space(gauge, filling, electron, hole):
-    bands, space, filled = graphene(gauge), fock_space_of_graphene((0, 0, 1, 1)), FILLED[filling]
-    state = filled_flavors(bands, filling)
-    momenta = bands.k - bands.k[0]
-    found = neutral_energies(state, electron, hole, momenta)
-    empty = next(flavor for flavor in range(4) if flavor not in filled and flavor // 2 == electron)
-    full = next(flavor for flavor in filled if flavor // 2 == hole)
+def test_neutral_excitations_are_those_of_fock_space(gauge, valleys, filling, electron, hole):
+    kinds = KINDS[valleys]
+    bands, space, filled = graphene(gauge, valleys), fock_space_of_graphene(kinds), FILLED[filling]
+    found = neutral_energies(filled_flavors(bands, filling), electron, hole, bands.k - bands.k[0])
+    empty = next(flavor for flavor in range(4) if flavor not in filled and kinds[flavor] == electron)
+    full = next(flavor for flavor in filled if kinds[flavor] == hole)
     same(found, moved(space, filled, empty, full))
 
 
 @pytest.mark.slow
 def test_rotated_pauli_matrices_are_those_of_fock_space_too():
-    bands, space = graphene(rotated=True), fock_space_of_graphene((0, 0, 1, 1), rotated=True)
+    bands, space = graphene(valleys=2, rotated=True), fock_space_of_graphene(KINDS[2], rotated=True)
     state = filled_flavors(bands, 2)
     same(charge_energies(state, 1, 1), charged(space, FILLED[2], 3, 1))
     same(neutral_energies(state, 1, 0, bands.k - bands.k[0]), moved(space, FILLED[2], 3, 0))
@@ -161,7 +164,7 @@ def test_small_case_of_the_reference():
         assert listed[tuple(index)] == pytest.approx(amplitude, abs=1e-10)
 
 
-@pytest.mark.parametrize("gauge", GAUGE_CASES)
+@pytest.mark.parametrize("gauge", ["landau", pytest.param("theta", marks=SLOW)])
 def test_half_filled_flavor_is_no_eigenstate(gauge):
     """The variance of O(p) in the state that fills the lower band of one flavor alone."""
     bands, space = graphene(gauge), fock_space_of_graphene((0,))
@@ -194,17 +197,16 @@ def test_sum_rules_of_form_factors():
 
 
 LATTICES = {
-    "haldane 1/3": ("haldane", "1/3", (2, 3), (0, 1), 1),
-    "haldane 2/3": ("haldane", "2/3", (2, 3), (0, 2), 1),
-    "square 1/2": ("square", "1/2", (2, 4), (0, 2), 2),
+    "haldane 1/3": ("haldane", "1/3", (2, 3), (0, 1)),
+    "haldane 2/3": ("haldane", "2/3", (2, 3), (0, 2)),
+    "square 1/2": ("square", "1/2", (2, 4), (0, 2)),
 }
 
 
-@pytest.mark.parametrize(
-    "case", [name if "1/3" in name else pytest.param(name, marks=pytest.mark.slow) for name in LATTICES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", LATTICES)
 def test_lattice_models_are_those_of_fock_space(case):
-    name, flux, (l1, l2), group, copies = LATTICES[case]
+    name, flux, (l1, l2), group = LATTICES[case]
     model = hof.models.haldane(t2=0.2, mass=0.1) if name == "haldane" else hof.models.square()
     problem = hof.at_flux(model, flux)
     p, q = int(problem.p), int(problem.q)
@@ -221,7 +223,9 @@ def test_lattice_models_are_those_of_fock_space(case):
     )
     data = plain(model)
     hamiltonian = peierls.torus(data, p, q, l1, l2, theta)
-    positions = np.array([(x + (i, j)) @ data.vectors for i in range(l1) for j in range(l2) for x in data.positions])
+    positions = np.array(
+        [(x + np.array([i, j])) @ data.vectors for i in range(l1) for j in range(l2) for x in data.positions]
+    )
     count = (group[1] - group[0]) * l1 * l2 // q
     torus = fock_space.lattice(hamiltonian, positions, data.vectors, l1, l2, 0, count, cutoff)
     space = fock_space.FockSpace([torus] * 2, lambda x: float(between(jnp.asarray(x), 0.0)))
@@ -261,7 +265,7 @@ def test_states_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="and not both"):
         filled_flavors(graphene())
     with pytest.raises(ValueError, match="at most"):
-        filled_flavors(graphene(), filled=(3, 0))
+        filled_flavors(graphene(), filled=(5,))
     with pytest.raises(ValueError, match="an empty and a filled flavor"):
         neutral_energies(filled_flavors(graphene(), 4), 0, 0, jnp.zeros(2))
     with pytest.raises(ValueError, match="must be between points of the mesh"):

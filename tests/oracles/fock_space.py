@@ -39,7 +39,7 @@ def continuum(model, n1, n2, quanta, levels, theta, first, count, cutoff):
     for m1, m2 in torus_momenta(c1, c2, cutoff):
         p = m1 * c1 + m2 * c2
         wave = flux_torus.guiding_wave(m1, m2, quanta, theta)
-        blocks, row, total = [], 0, np.zeros((count, count), complex)
+        row, total = 0, np.zeros((count, count), complex)
         for component, kept in enumerate(levels):
             # D(z_K)† D(z_p) D(z_K) = exp(2i Im z_p z_K*) D(z_p), in the frame of a component measured from K.
             z, z_k = (length * (w[0] - 1j * w[1]) / np.sqrt(2) for w in (p, model.offsets[component]))
