@@ -9,13 +9,16 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from hofstadter.eigensolver._threads import single_threaded_blas
-from hofstadter.eigensolver.stacks import piece_size
+from hofstadter.eigensolver.stacks import ENTRIES_PER_CALL, piece_size
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian.batch import stack_points
 from hofstadter.hamiltonian.bloch import TightBindingProblem
 from hofstadter.models.tight_binding import TightBinding
 from hofstadter.topology.berry import BerryFluxPatch, gap_flux_patch
 from hofstadter.topology.plaquettes import MAX_LEVELS, PATCH, PlaquetteTally
+
+# Matrices are padded to at least so many rows: a program takes seconds to compile, small matrices no time.
+SMALLEST_BASIS = 16
 
 
 def chern_by_berry_flux(
@@ -54,9 +57,11 @@ def _evaluate(
     results = [(np.empty(shape), np.empty(shape, bool), np.empty(shape)) for shape in shapes]
     steps = np.array([tally.step for tally in tallies])
     with single_threaded_blas():
-        for stack in stack_points([t.flux for t in tallies], [t.corners for t in tallies]):
-            # Each point is a patch with (PATCH + 1)² matrices of states.
-            size = piece_size(len(stack.p), stack.cells * model.orbitals * (PATCH + 1), memory_gb / 4)
+        smallest = -(-SMALLEST_BASIS // model.orbitals)
+        for stack in stack_points([t.flux for t in tallies], [t.corners for t in tallies], smallest=smallest):
+            # Each point is a patch with (PATCH + 1)² matrices of states. One length of pieces, however few are wanted:
+            # filling a piece up takes less time than compiling another program.
+            size = piece_size(ENTRIES_PER_CALL, stack.cells * model.orbitals * (PATCH + 1), memory_gb / 4)
             for piece, valid in stack.pieces(size):
                 patches = _kernel(model, piece.p, piece.q, piece.k, steps[piece.index[:, 0]], stack.cells)
                 values = [np.asarray(x) for x in (patches.flux, patches.resolved, patches.min_gap)]

@@ -46,19 +46,20 @@ class Stack:
             yield piece, min(size, total - start)
 
 
-def stack_points(fluxes: Sequence[Flux], momenta: Sequence[np.ndarray]) -> list[Stack]:
+def stack_points(fluxes: Sequence[Flux], momenta: Sequence[np.ndarray], *, smallest: int = 1) -> list[Stack]:
     """Sort points into stacks by padded size.
 
     Args:
         fluxes: The fluxes.
         momenta: For each flux an array (k, 2) of reduced momenta.
+        smallest: Smallest padded size, for programs that take longer to compile than small matrices to solve.
 
     Returns:
         One stack per padded size, ascending.
     """
     groups: dict[int, list[int]] = {}
     for number, flux in enumerate(fluxes):
-        groups.setdefault(padded_cells(flux.q), []).append(number)
+        groups.setdefault(padded_cells(max(flux.q, smallest)), []).append(number)
     stacks = []
     for cells, members in sorted(groups.items()):
         lengths = [len(momenta[i]) for i in members]
