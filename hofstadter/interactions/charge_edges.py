@@ -25,8 +25,8 @@ SPACING = 0.02
 MOST_STEPS, SMALL_STEP = 8, 1e-3
 # Minima of the mesh that are followed from each branch.
 MOST_MINIMA = 4
-# Energies that are the same by a symmetry come out equal to this part of the largest exchange energy, basis and
-# cut-off of momenta willing; minima are the same if they are closer than this part of the zone.
+# Energies that are the same by a symmetry come out equal to this part of the largest exchange energy, and the error of
+# a truncated basis; minima are the same if they are closer than this part of the zone.
 SAME_ENERGY, SAME_PLACE = 1e-6, 1e-4
 
 # First and second derivatives along a line from five points, and the mixed one from two crosses.
@@ -138,7 +138,7 @@ def stationary_point(
 def _charge_gap(state: FilledFlavors, number: int, found: dict) -> ChargeGap:
     edges = {}
     kinds = range(len(state.filled))
-    same = SAME_ENERGY * state.bands.cutoff.largest
+    same = _same_energy(state)
     for charge in (1, -1):
         every = {kind: found.get((number, charge, kind), []) for kind in kinds}
         lowest = min((point.energy for points in every.values() for point in points), default=math.inf)
@@ -152,6 +152,12 @@ def _charge_gap(state: FilledFlavors, number: int, found: dict) -> ChargeGap:
     # A negative gap is told whatever else is wrong.
     from_half = sum(state.filled) - state.bands.flavors / 2
     return ChargeGap(state.filling, from_half, edges[1], edges[-1], gap, Status.UNSTABLE if gap < 0 else status)
+
+
+def _same_energy(state: FilledFlavors) -> float:
+    """Up to which difference energies count as the same."""
+    errors = [float(getattr(kind.problem, "cutoff_error", 0.0)) for kind in state.bands.kinds]
+    return SAME_ENERGY * state.bands.cutoff.largest + max(0.0 if math.isnan(error) else error for error in errors)
 
 
 def _distinct(state: FilledFlavors, points: list[Extremum]) -> tuple[Extremum, ...]:
@@ -171,7 +177,7 @@ def _mesh_minima(state: FilledFlavors, kind: int, charge: int) -> Float[np.ndarr
     energy = np.asarray(charge_energies(state, kind, charge))[:, 0].reshape(n1, n2)
     moves = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     # Equal neighbors, by a symmetry, are both kept.
-    slack = SAME_ENERGY * state.bands.cutoff.largest
+    slack = _same_energy(state)
     below = np.all([energy <= np.roll(energy, move, axis=(0, 1)) + slack for move in moves], axis=0)
     places = np.flatnonzero(below)
     lowest = places[np.argsort(energy.reshape(-1)[places], kind="stable")[:MOST_MINIMA]]
@@ -209,7 +215,7 @@ class _Search:
         length = np.linalg.norm(move)
         self.done = bool(length <= SMALL_STEP * self.spacing)
         at_center = energies[2]
-        same = SAME_ENERGY * self.state.bands.cutoff.largest
+        same = _same_energy(self.state)
         many = int(np.sum(np.abs(at_center - at_center[self.branch]) <= same))
         # What is left of the way changes the energy by half of slope times move.
         energy = float(value + gradient @ move / 2) if self.done else float(value)

@@ -205,8 +205,11 @@ def moire_flat_bands(
         rtol: Exchange energy that may be left out beyond the cut-off, relative to the largest one.
         memory_gb: Working memory.
     """
+    reversed_model = time_reversed(model)
     first = at_flux(model, flux, levels=levels, bands_per_cell=pairs, rtol=level_rtol)
-    other = at_flux(time_reversed(model), flux, levels=int(first.size), bands_per_cell=pairs, rtol=level_rtol)
+    # As many states in both valleys, so that cut-offs break no symmetry between them.
+    more = (sum(model.level_offsets) - sum(reversed_model.level_offsets)) // model.components
+    other = at_flux(reversed_model, flux, levels=int(first.size) + more, bands_per_cell=pairs, rtol=level_rtol)
     return flat_bands(
         (first, other),
         (0, first.returned_bands),
