@@ -6,6 +6,7 @@ from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.eigensolver.window import SpectrumWindow, solve_window
 from hofstadter.errors import CalculationError, PrecisionWarning, RunFileError, Status, StoreError
 from hofstadter.fits.fit import Fit, fit, predict_observations
+from hofstadter.fits.heavy_fermions import fit_heavy_fermions
 from hofstadter.fits.observations import GapSize, LevelEnergy
 from hofstadter.flux import Flux, farey, fluxes_near
 from hofstadter.geometry.metric import (
@@ -19,10 +20,18 @@ from hofstadter.geometry.minimal import MinimalMetric, minimal_metric
 from hofstadter.geometry.orbital_moment import orbital_moment
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.hamiltonian.bloch import TightBindingProblem
+from hofstadter.hamiltonian.heavy_fermion_waves import HeavyFermionWaveProblem
+from hofstadter.hamiltonian.heavy_fermions import HeavyFermionProblem
 from hofstadter.hamiltonian.landau import LandauProblem
+from hofstadter.hamiltonian.naive_heavy_fermions import naive_heavy_fermion_problem
 from hofstadter.hamiltonian.plane_waves import PlaneWaveProblem
 from hofstadter.hamiltonian.strip import StripProblem
 from hofstadter.hamiltonian.theta import ThetaProblem, theta_problem
+from hofstadter.interactions.heavy_fermion_mean_field import (
+    HeavyFermionRepulsion,
+    heavy_fermion_repulsion,
+    mean_field_flavors,
+)
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.sweep.function import sweep
@@ -34,6 +43,7 @@ from hofstadter.tasks.density_of_states import density_of_states
 from hofstadter.tasks.fit import fit_dataset
 from hofstadter.tasks.gap_lines import compare_lines, gap_lines
 from hofstadter.tasks.geometry_map import geometry_map
+from hofstadter.tasks.heavy_fermion_excitations import heavy_fermion_excitations
 from hofstadter.tasks.landau_fan import landau_fan
 from hofstadter.tasks.magnetization import magnetization
 from hofstadter.tasks.wannier_flow import wannier_flow
@@ -59,6 +69,9 @@ __all__ = [
     "Flux",
     "GapSize",
     "HallConductivity",
+    "HeavyFermionProblem",
+    "HeavyFermionRepulsion",
+    "HeavyFermionWaveProblem",
     "LandauProblem",
     "LevelEnergy",
     "LocalChernMarker",
@@ -94,18 +107,23 @@ __all__ = [
     "farey",
     "fit",
     "fit_dataset",
+    "fit_heavy_fermions",
     "fluxes_near",
     "gap_lines",
     "gaps",
     "geometry_map",
     "hall_conductivity",
+    "heavy_fermion_excitations",
+    "heavy_fermion_repulsion",
     "integrated_density",
     "landau_fan",
     "local_chern_marker",
     "magnetization",
+    "mean_field_flavors",
     "mesh",
     "minimal_metric",
     "models",
+    "naive_heavy_fermion_problem",
     "nested_wilson_loop",
     "open_store",
     "orbital_magnetization",

@@ -29,9 +29,11 @@ from hofstadter.errors import Status
 from hofstadter.flux import Flux, farey_neighbors
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
+from hofstadter.hamiltonian.heavy_fermions import sufficient_levels, with_levels
 from hofstadter.hamiltonian.strip import StripProblem
 from hofstadter.models._abstract import AbstractContinuum
 from hofstadter.models.continuum import Continuum
+from hofstadter.models.heavy_fermions import HeavyFermions
 from hofstadter.topology.chern import chern_numbers
 
 # Accuracy of the wanted energies relative to their range, for edges that are looked at and gaps that are labelled.
@@ -166,7 +168,10 @@ class ContinuumSpectra:
             problem = StripProblem(model, flux, self._waves, *model.wanted_bands(flux))
             return np.stack([states_below(problem, mesh, row) for row in energies])
         # With a band more than is wanted on either side, so that no gap is beyond all of them.
-        problem = at_flux(model, flux, bands_per_cell=model.bands_per_cell + 1, rtol=COUNTING_RTOL)
+        assert isinstance(model, HeavyFermions)  # there are no others
+        bands_per_cell = model.bands_per_cell + 1
+        levels = sufficient_levels(model, flux, bands_per_cell, COUNTING_RTOL)
+        problem = with_levels(model, flux, levels, model.wanted_bands(flux, bands_per_cell))
         bands = self._energies(problem, mesh)
         counts = np.sum(bands[None, :, None, :] < energies[:, None, :, None], axis=-1)
         outside = (counts == 0) | (counts == bands.shape[-1])

@@ -94,7 +94,7 @@ class HeavyFermionProblem(AbstractTruncatedProblem[HeavyFermions]):
 
     def kept_rows(self, size: int | Int[Array, ""]) -> Bool[Array, " basis"]:
         """Rows of the basis with fewer levels."""
-        return inside(self.model, jnp.asarray(size), self.p, self.q, self.rows, self.cells)
+        return inside(self.model, jnp.asarray(size), self.p, self.rows, self.cells, self.q)
 
     @property
     def reference_filling(self) -> Float[Array, ""]:
@@ -193,7 +193,7 @@ def heavy_fermion_problem(
     if levels is None:
         if not is_concrete(model):
             raise fail("levels", "given while the model is traced", None, "Find it beforehand: `at_flux(...).levels`.")
-        levels = max(fewest, _sufficient_levels(model, flux, bands_per_cell, rtol))
+        levels = sufficient_levels(model, flux, bands_per_cell, rtol)
     elif as_integer("levels", levels, minimum=1) < fewest:
         raise fail("levels", f"at least {fewest} to hold the {sum(wanted)} wanted bands", levels)
     problem = with_levels(model, flux, levels, wanted)
@@ -246,18 +246,18 @@ def _assemble(
         above=wanted[1],
         cutoff_error=nan,
         cutoff_tolerance=nan,
-        constant=_constant(model, p, q, levels, rows, cells),
+        constant=padded_constant(model, p, q, levels, rows, cells, q),
     )
 
 
 def inside(
-    model: HeavyFermions, levels: Int[Array, ""], p: Int[Array, ""], q: Int[Array, ""], rows: int, cells: int
+    model: HeavyFermions, levels: Int[Array, ""], p: Int[Array, ""], rows: int, cells: int, f_states: Int[Array, ""]
 ) -> Bool[Array, " basis"]:
-    """Which rows are states and not padding."""
+    """Which rows are states and not padding; each f orbital has `f_states` of them."""
     parts = []
     for valley in model.valleys:
         parts += [jnp.arange(rows) < (levels + offset) * p for offset in LEVEL_OFFSETS[valley]]
-        parts += [jnp.arange(cells) < q] * F_ORBITALS
+        parts += [jnp.arange(cells) < f_states] * F_ORBITALS
     return jnp.concatenate(parts)
 
 
@@ -301,15 +301,21 @@ def _damping(
     return h[:-1], below / (1 + tau), powers[:-1] / (1 + tau) ** 2
 
 
-def _constant(
-    model: HeavyFermions, p: Int[Array, ""], q: Int[Array, ""], levels: Int[Array, ""], rows: int, cells: int
+def padded_constant(
+    model: HeavyFermions,
+    p: Int[Array, ""],
+    q: Int[Array, ""],
+    levels: Int[Array, ""],
+    rows: int,
+    cells: int,
+    f_states: Int[Array, ""],
 ) -> Complex[Array, "basis basis"]:
     """H without the hybridization, and the padding."""
     level, state = landau_basis.levels_and_states(rows, p)
     one_up = (state[:, None] == state[None, :]) & (level[:, None] == level[None, :] + 1)
     length = landau_basis.magnetic_length(model.vectors, p, q)
     plus = jnp.where(one_up, jnp.sqrt(level.astype(length.dtype))[:, None] * (math.sqrt(2) / length), 0)
-    kept = inside(model, levels, p, q, rows, cells)
+    kept = inside(model, levels, p, rows, cells, f_states)
     matrix = without_hybridization(model, plus.astype(model.potential.dtype), cells)
     matrix = jnp.where(kept[:, None] & kept[None, :], matrix, 0)
     padding = ~kept
@@ -325,7 +331,7 @@ def _fewest_levels(model: HeavyFermions, flux: Flux, wanted: tuple[int, int]) ->
     return max(2, -(-states // (C_ORBITALS * valleys * flux.p)))
 
 
-def _sufficient_levels(model: HeavyFermions, flux: Flux, bands_per_cell: int | None, rtol: float) -> int:
+def sufficient_levels(model: HeavyFermions, flux: Flux, bands_per_cell: int | None, rtol: float) -> int:
     """Fewest levels that reach the accuracy; below one quantum per cell counted there, where matrices are smallest."""
     at = flux if flux.p > flux.q else Flux(1, 1)
     wanted = model.wanted_bands(at, bands_per_cell)
@@ -333,4 +339,5 @@ def _sufficient_levels(model: HeavyFermions, flux: Flux, bands_per_cell: int | N
     stricter = rtol if at == flux else rtol / 4
     start = max(_fewest_levels(model, at, wanted), math.ceil(FIRST_LEVELS * at.q / at.p))
     found = cutoff.smallest_sufficient(lambda count: with_levels(model, at, count, wanted), start, stricter)
-    return math.ceil(found * flux.q * at.p / (flux.p * at.q))
+    fewest = _fewest_levels(model, flux, model.wanted_bands(flux, bands_per_cell))
+    return max(fewest, math.ceil(found * flux.q * at.p / (flux.p * at.q)))

@@ -138,7 +138,7 @@ def heavy_fermions(
         m_mev: M.
         v_star_mev_angstrom: v⋆.
         v_prime_mev_angstrom: v⋆'.
-        v_double_prime_mev_angstrom: v⋆''. Its sign depends on conventions that the sources leave open; −33.2 for 0.8.
+        v_double_prime_mev_angstrom: v⋆'', left out by default. `hofstadter.fit_heavy_fermions` finds −33.2 for 0.8.
         damping_angstrom: λ.
         lattice_constant_angstrom: Moiré lattice constant.
 

@@ -5,6 +5,7 @@ from hofstadter.plots.butterfly import butterfly
 from hofstadter.plots.fan import density_of_states, gap_map, hall_fan, landau_fan, magnetization
 from hofstadter.plots.fit import fit
 from hofstadter.plots.geometry import berry_curvature, quantum_metric
+from hofstadter.plots.heavy_fermions import heavy_fermion_excitations
 from hofstadter.plots.html import save_html
 from hofstadter.plots.wannier import wannier_diagram
 from hofstadter.plots.wannier_flow import wannier_flow
@@ -18,6 +19,7 @@ __all__ = [
     "fit",
     "gap_map",
     "hall_fan",
+    "heavy_fermion_excitations",
     "landau_fan",
     "magnetization",
     "quantum_metric",
