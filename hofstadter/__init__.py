@@ -46,6 +46,8 @@ from hofstadter.tasks.geometry_map import geometry_map
 from hofstadter.tasks.heavy_fermion_excitations import heavy_fermion_excitations
 from hofstadter.tasks.landau_fan import landau_fan
 from hofstadter.tasks.magnetization import magnetization
+from hofstadter.tasks.mean_fields import mean_fields
+from hofstadter.tasks.strong_coupling import strong_coupling
 from hofstadter.tasks.wannier_flow import wannier_flow
 from hofstadter.thermodynamics.flavors import Flavor, spin_flavors
 from hofstadter.thermodynamics.hall_conductivity import HallConductivity, hall_conductivity
@@ -120,6 +122,7 @@ __all__ = [
     "local_chern_marker",
     "magnetization",
     "mean_field_flavors",
+    "mean_fields",
     "mesh",
     "minimal_metric",
     "models",
@@ -137,6 +140,7 @@ __all__ = [
     "spin_flavors",
     "states_below",
     "strip_problem",
+    "strong_coupling",
     "sweep",
     "theta_problem",
     "wannier_flow",

@@ -34,6 +34,9 @@ from hofstadter.topology.chern import CLOSED_GAP
 from hofstadter.topology.group_flux import direct_gap
 from hofstadter.topology.touching import smallest_gap_near
 
+# Momenta per direction of the zero-field zone where the group's distance to other bands is looked at.
+GAP_POINTS = 12
+
 
 class GroupAtMomenta(eqx.Module):
     """What the group of one kind needs to tell the energy of a charge in any state of filled flavors.
@@ -158,7 +161,7 @@ def flat_bands(
             raise fail("problems", "of the same lattice at the same flux", [str(problem.flux) for problem in problems])
     n1, n2 = (points, points) if isinstance(points, int) else points
     mesh = (problems[0].mesh(n1, n2) + jnp.asarray(offset, problems[0].vectors.dtype)).reshape(-1, 2)
-    gaps = tuple(_smallest_gap(problem, bands, mesh, (n1, n2), memory_gb) for problem in problems)
+    gaps = tuple(_smallest_gap(problem, bands, memory_gb) for problem in problems)
     kinds = tuple(project(problem, bands, mesh, memory_gb=memory_gb) for problem in problems)
     reach = momentum_cutoff(problems[0], bands, interaction, rtol=rtol, cutoff=cutoff, memory_gb=memory_gb)
     moves = transfers(kinds[0], kinds[0], reach.cutoff, memory_gb=memory_gb)
@@ -231,14 +234,8 @@ def _tables(
     return GroupAtMomenta(kind.k, kind.energies, exchange(interaction, kind, kind, filled, moves) / 2, vertical)
 
 
-def _smallest_gap(
-    problem: AbstractMagneticBlochProblem,
-    bands: tuple[int, int],
-    mesh: Float[Array, "point 2"],
-    shape: tuple[int, int],
-    memory_gb: float,
-) -> float:
-    """Smallest direct gap to other bands: on the mesh, and followed down where its slope could close it between points.
+def _smallest_gap(problem: AbstractMagneticBlochProblem, bands: tuple[int, int], memory_gb: float) -> float:
+    """Smallest direct gap to other bands: on a mesh, and followed down where its slope could close it between points.
 
     Raises:
         hofstadter.CalculationError: If it is closed.
@@ -246,13 +243,15 @@ def _smallest_gap(
     group = (problem.first_band + bands[0], problem.first_band + bands[1])
     if group == (0, problem.basis_size):
         return float("inf")
+    shape = (GAP_POINTS, -(-GAP_POINTS // int(problem.q)))
+    mesh = problem.mesh(*shape).reshape(-1, 2)
     with single_threaded_blas():
         chunk = min(len(mesh), chunk_size(problem.basis_size, memory_gb))
         gap, energy = (np.asarray(x) for x in _gaps_at(problem, mesh, group, chunk))
         around = gap.reshape(shape)
         change = max(np.abs(around - np.roll(around, 1, axis=axis)).max() for axis in (0, 1))
         smallest = float(gap.min())
-        if smallest <= 2 * change:
+        if smallest <= change:
             width = jnp.asarray([1 / shape[0], 1 / (shape[1] * float(problem.q))], mesh.dtype)
             found, _ = smallest_gap_near(problem, group, mesh[np.argsort(gap)[:1]], width)
             smallest = min(smallest, float(found))
