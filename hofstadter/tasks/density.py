@@ -10,6 +10,7 @@ from hofstadter._checks import as_integer, fail, warn_if_single_precision
 from hofstadter.counting.edges import mesh_size
 from hofstadter.counting.states import count_states
 from hofstadter.flux import FluxLike, as_fluxes
+from hofstadter.models import Model
 from hofstadter.models.tight_binding import TightBinding
 
 
@@ -38,14 +39,13 @@ def integrated_density(
         progress: Called with the number of matrices done since the last call.
 
     Returns:
-        Array with dims (flux, energy). It grows from 0 to the number of orbitals.
+        Array with dims (flux, energy). It grows from 0 to the number of orbitals. `hofstadter.plots.integrated_density`
+        and `hofstadter.plots.wannier_map` draw it.
     """
     warn_if_single_precision()
     if not memory_gb > 0:
         raise fail("memory_gb", "positive", memory_gb)
-    if not isinstance(model, TightBinding):
-        hint = "Of a continuum model, gaps and their densities are in `hofstadter.butterfly`."
-        raise fail("model", "a tight-binding model", f"the continuum model {model.name!r}", hint)
+    check_countable(model)
     points = as_fluxes(fluxes)
     levels = np.atleast_1d(np.asarray(energies, float))
     if levels.ndim != 1 or not np.all(np.isfinite(levels)):
@@ -63,7 +63,20 @@ def integrated_density(
     return xr.DataArray(
         counts / states,
         dims=("flux", "energy"),
-        coords={"flux": [float(flux) for flux in points], "energy": levels},
+        coords={
+            "flux": [float(flux) for flux in points],
+            "p": ("flux", [flux.p for flux in points]),
+            "q": ("flux", [flux.q for flux in points]),
+            "energy": levels,
+        },
         name="integrated_density",
         attrs={"model": model.name, "orbitals": model.orbitals},
     )
+
+
+def check_countable(model: Model) -> TightBinding:
+    """The model, if it is a lattice whose states can be counted."""
+    if not isinstance(model, TightBinding):
+        hint = "Of a continuum model, gaps and their densities are in `hofstadter.butterfly`."
+        raise fail("model", "a tight-binding model", f"the continuum model {model.name!r}", hint)
+    return model

@@ -4,6 +4,7 @@ from hofstadter.tasks._task import Task
 from hofstadter.tasks.registry.bands import BANDS
 from hofstadter.tasks.registry.butterfly import BUTTERFLY
 from hofstadter.tasks.registry.chern import CHERN
+from hofstadter.tasks.registry.density import DENSITY
 from hofstadter.tasks.registry.dos import DOS
 from hofstadter.tasks.registry.fit import FIT
 from hofstadter.tasks.registry.geometry import GEOMETRY
@@ -15,7 +16,7 @@ from hofstadter.tasks.registry.wilson import WILSON
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        *(BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, LANDAU_FAN, DOS, MAGNETIZATION, FIT),
+        *(BUTTERFLY, BANDS, CHERN, WILSON, GEOMETRY, LANDAU_FAN, DENSITY, DOS, MAGNETIZATION, FIT),
         HEAVY_FERMION_EXCITATIONS,
     )
 }
