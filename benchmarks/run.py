@@ -57,6 +57,7 @@ def main() -> int:
     import counting
     import fans
     import fresh
+    import interactions
     import measure
     import report
     import spectra
@@ -75,6 +76,7 @@ def main() -> int:
         continuum.moire_spectra,
         continuum.low_fields,
         continuum.windows,
+        interactions.exchange_energies,
         sweeps.small_tasks,
         sweeps.functions,
         fresh.cold_starts,
