@@ -30,7 +30,9 @@ def mean_fields(dataset: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax = _style.new_axes(ax, (6.4, 4.4))
         shades = _style.SURFACE(np.linspace(0.05, 0.8, dataset.sizes["flux"]))
         for number, shade in enumerate(shades):
-            _draw_flux(ax, dataset.isel(flux=number), shade)
+            row = dataset.isel(flux=number)
+            _draw_flux(ax, row, shade)
+            ax.plot([], [], "s", color=shade, markersize=7.0, label=f"flux {_fraction(row)}")
         for marker, text in (("o", "valleys apart"), ("D", "valleys coherent"), ("x", "not converged")):
             ax.plot([], [], marker, color=_style.INK, markersize=5.0, label=text)
         ax.axhline(0, color=_style.INK, linewidth=0.8)
@@ -43,7 +45,6 @@ def mean_fields(dataset: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 def _draw_flux(ax: Axes, row: xr.Dataset, shade) -> None:
-    label = f"flux {_fraction(row)}"
     for line in range(row.sizes["line"]):
         states = row.isel(line=line)
         energy, gap, status = (states[name].values for name in ("energy", "gap", "status"))
@@ -58,8 +59,7 @@ def _draw_flux(ax: Axes, row: xr.Dataset, shade) -> None:
             marker = "x" if failed[start] else "D" if coherent else "o"
             inner = shade if start == best or failed[start] else "none"
             size = 7.0 if start == best else 5.0
-            ax.plot(filling, gap[start], marker, markersize=size, color=shade, markerfacecolor=inner, label=label)
-            label = "_nolegend_"
+            ax.plot(filling, gap[start], marker, markersize=size, color=shade, markerfacecolor=inner)
         t = float(states["t"][best])
         if np.isfinite(t):
             ax.annotate(

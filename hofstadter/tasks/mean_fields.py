@@ -122,7 +122,7 @@ def _starts(bands: InteractingBands, random_starts: int, seed: int) -> jax.Array
     order = jnp.arange(bands.flavors, dtype=bands.kinetic.dtype)
     # Valleys first: electrons of both valleys and one spin, as K-IVC and valley-polarized states share.
     by_flavor = flavor_field(bands, order.reshape(bands.spins, bands.valleys).T)
-    by_spin = flavor_field(bands, jnp.broadcast_to(10 * jnp.arange(bands.spins), (bands.valleys, bands.spins)))
+    by_spin = flavor_field(bands, jnp.broadcast_to(10 * order[: bands.spins], (bands.valleys, bands.spins)))
     noise = [random_field(bands, key) for key in keys]
     mixed = random_field(bands, keys[0], mix_spins=False)
     return jnp.stack([by_flavor, by_spin + mixed, *noise[1:]])
