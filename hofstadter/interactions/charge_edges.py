@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -245,7 +246,7 @@ def _follow(searches: list[_Search], memory_gb: float) -> None:
             own = [search for search in active if search.kind == kind]
             wanted = np.concatenate([search.stencil() for search in own])
             _, first, place = np.unique(np.round(wanted, 12), axis=0, return_index=True, return_inverse=True)
-            tables = bands.at(kind, wanted[first], memory_gb=memory_gb)
+            tables = bands.at(kind, jnp.asarray(wanted[first]), memory_gb=memory_gb)
             for search, rows in zip(own, place.reshape(len(own), -1), strict=True):
                 search.step(_rows(tables, rows))
 

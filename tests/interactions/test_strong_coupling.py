@@ -245,13 +245,13 @@ def test_continuum_models_at_other_fluxes_are_those_of_fock_space(flux, torus):
     p, q = flux
     n1, n2, quanta = torus
     theta, cutoff = (0.3, 0.6), 9.0
-    problem = hof.at_flux(model, flux, levels=12, bands_per_cell=3)
+    problem = hof.at_flux(model, flux, levels=20, bands_per_cell=3)
     between = DoubleGateCoulomb(0.3, 2.0)
     group = (0, p)
     bands = flat_bands(
         (problem,), group, between, copies=2, points=(n1, n2 // q), offset=(0.3 / n1, 0.6 / n2), cutoff=cutoff
     )
-    small = fock_space.continuum(to_plain(model), n1, n2, quanta, [12], theta, 0, quanta, cutoff)
+    small = fock_space.continuum(to_plain(model), n1, n2, quanta, [20], theta, 0, quanta, cutoff)
     space = fock_space.FockSpace([small] * 2, lambda x: float(between(jnp.asarray(x), 0.0)))
     state = filled_flavors(bands, filled=(1,))
     same(charge_energies(state, 0, 1), charged(space, (0,), 1, 1))
