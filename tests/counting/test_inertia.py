@@ -36,7 +36,10 @@ def fluxes_for(model):
     return [flux for flux in FLUXES if flux[1] >= elements.reach(model)]
 
 
-@pytest.mark.parametrize("name", ["haldane", "kagome", "lieb", "random_0", "random_1", "random_2"])
+@pytest.mark.parametrize(
+    "name",
+    ["haldane", "kagome", "lieb", "random_0", *(pytest.param(f"random_{n}", marks=pytest.mark.slow) for n in (1, 2))],
+)
 def test_agrees_with_diagonalization(name, rng):
     model = systems.build(name)
     for flux in fluxes_for(model):

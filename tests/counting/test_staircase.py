@@ -17,7 +17,7 @@ def levels_of(model, flux):
     return np.sort(systems.energies(model, (flux.p, flux.q), k), axis=None), len(k)
 
 
-@pytest.mark.parametrize("name", ["square", "honeycomb"])
+@pytest.mark.parametrize("name", ["square", pytest.param("honeycomb", marks=pytest.mark.slow)])
 def test_densities_and_edges_are_those_of_the_levels(name):
     model, step = models.PRESETS[name](), 0.02
     bound = float(model.norm_bound()) + 0.1

@@ -13,7 +13,7 @@ from tests.oracles import peierls
 
 models = hof.models
 # Lattices whose counts take a way of their own, or have flat bands and exact degeneracies.
-NAMES = ["square", "triangular", "square_third", "honeycomb", "kagome", "lieb"]
+QUICK, MORE = ["square", "triangular", "kagome"], ["square_third", "honeycomb", "lieb"]
 
 
 def levels_of(model, flux, grid):
@@ -39,7 +39,7 @@ def assert_counts(model, flux, grid, energies, levels=None):
     np.testing.assert_array_equal(found[0], np.searchsorted(levels, energies))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
 def test_every_kind_of_lattice(name, rng):
     model = systems.build(name)
     for flux in (Flux(0, 1), Flux(1, 2), Flux(-4, 3), Flux(3, 13)):
@@ -81,7 +81,7 @@ def test_the_way_follows_from_the_model():
     assert way_of(models.kapit_mueller(), 20) is states._by_diagonalizing
 
 
-@pytest.mark.parametrize("name", ["square", "honeycomb"])
+@pytest.mark.parametrize("name", ["square", pytest.param("honeycomb", marks=pytest.mark.slow)])
 def test_chunks_do_not_matter(name, monkeypatch, rng):
     model = systems.build(name)
     fluxes = [Flux(p, q) for p, q in ((1, 5), (3, 8), (2, 9))]
@@ -113,7 +113,7 @@ def test_nothing_to_count():
     assert states.count_states(models.square(), [], [], np.zeros(3)).shape == (0, 3)
 
 
-@pytest.mark.parametrize("name", ["square_nnn", "haldane"])
+@pytest.mark.parametrize("name", ["square_nnn", pytest.param("haldane", marks=pytest.mark.slow)])
 def test_single_precision(name, rng):
     model = systems.build(name)
     bound, grid = float(model.norm_bound()), random_grid(rng)

@@ -12,7 +12,9 @@ from hofstadter.hamiltonian.bloch import tight_binding_problem
 models = hof.models
 
 
-@pytest.mark.parametrize("make", [models.honeycomb, models.lieb, models.dice])
+@pytest.mark.parametrize(
+    "make", [models.lieb, *(pytest.param(make, marks=pytest.mark.slow) for make in (models.honeycomb, models.dice))]
+)
 def test_energies(make, rng):
     problem = hof.at_flux(make(), (2, 5))
     parts = sublattices(problem)

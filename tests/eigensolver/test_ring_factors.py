@@ -25,7 +25,7 @@ def dense(ring: BlockRing) -> np.ndarray:
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
-@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize("dtype", [pytest.param(np.complex64, marks=pytest.mark.slow), np.complex128])
 def test_solutions(rng, blocks, dtype):
     ring = random_ring(rng, blocks, dtype=dtype)
     right = jnp.asarray((rng.standard_normal((ring.size, 2)) + 0j).astype(dtype))

@@ -53,6 +53,7 @@ def test_degenerate_levels_share_the_mean(rng):
         assert slope == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_of_gaps_are_those_with_moving_momenta():
     """Without symmetry: the momenta of the edges lie anywhere, and move with the parameters."""
     positions = [[0, 0], [0.4, 0.3]]

@@ -179,6 +179,7 @@ def check_leaves(function, name, rng, step=1e-3):
         np.testing.assert_allclose(along, total, rtol=0, atol=1e-11 * max(size, 1.0), err_msg=leaf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_first_derivatives(name, rng):
     check_leaves(quantities, name, rng)

@@ -46,6 +46,7 @@ def test_a_landau_level_is_diamagnetic():
     assert -2 * np.pi < float(found) < -5
 
 
+@pytest.mark.slow
 def test_a_degenerate_pair_has_twice_the_moment(rng):
     k = jnp.asarray(rng.uniform(-1, 1, (5, 2)))
     doubled = spin_doubled(jnp.zeros(3, complex))

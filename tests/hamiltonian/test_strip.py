@@ -21,7 +21,11 @@ MODELS = {
     "double bilayer": models.twisted_double_bilayer(),
     "tmd": models.twisted_tmd(),
 }
-MORE_CASES = [("triangular", "4/3"), *((name, "1/2") for name in ("dirac", "tmd", "graphene"))]
+MORE_CASES = [
+    ("triangular", "4/3"),
+    ("dirac, other valley", "4/3"),
+    *((name, "1/2") for name in ("dirac", "tmd", "graphene")),
+]
 MORE_CASES += [(name, flux) for name in MODELS for flux in ("1/3", "5/4")]
 K = np.array([0.137, 0.291])
 
@@ -59,7 +63,6 @@ def test_energies_repeat_over_the_magnetic_zone(name, step):
     ("name", "flux"),
     [
         ("oblique", "1/2"),
-        ("dirac, other valley", "4/3"),
         *(pytest.param(name, flux, marks=pytest.mark.slow) for name, flux in MORE_CASES),
     ],
 )

@@ -10,7 +10,7 @@ SIXTY = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 ONE_TWENTY = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]])
 
 
-@pytest.mark.parametrize("flux", ["1", "1/2"])
+@pytest.mark.parametrize("flux", ["1", pytest.param("1/2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("vectors", [SIXTY, ONE_TWENTY], ids=["60", "120"])
 def test_points_of_one_name_have_the_same_energy(vectors, flux):
     """A potential with all rotations about the origin: three M, and a threefold axis at Γ, K and K'."""

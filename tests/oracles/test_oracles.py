@@ -180,7 +180,11 @@ def test_plane_waves_of_twisted_tmd():
 
 @pytest.mark.parametrize(
     ("material", "expected"),
-    [("WSe2_Devakul2021", [1, 1, 1]), ("MoTe2_Wu2019", [-1, 1, 0]), ("MoTe2_Reddy2023", [-1, -1, 2])],
+    [
+        pytest.param("WSe2_Devakul2021", [1, 1, 1], marks=pytest.mark.slow),
+        pytest.param("MoTe2_Wu2019", [-1, 1, 0], marks=pytest.mark.slow),
+        ("MoTe2_Reddy2023", [-1, -1, 2]),
+    ],
 )
 def test_chern_numbers_of_twisted_tmd(material, expected):
     model = models.twisted_tmd(*models.TMD_PARAMETERS[material])
