@@ -77,10 +77,12 @@ def hartree_fock(
         filling: Electrons per primitive cell from half filling of the bands, such as 2, "-1" or "3/4". On the gap
             (s, t) of a flux p/q it is s + t p/q.
         starts: One field or several that choose the starting points: the lowest eigenstates of each are filled first.
-            From `flavor_field`, `component_field` and `random_field`, or sums of them.
+            From `flavor_field`, `component_field` and `random_field`, or sums of them. Minus a density matrix goes on
+            from there.
         max_steps: Most steps from each starting point.
-        rtol: Largest entry of F P − P F at which to stop, relative to the largest of F. The energy's relative error is
-            its square, but for modes that cost nothing, along which states may still turn.
+        rtol: Largest entry of F P − P F at which to stop, relative to the largest of F, and at least a hundred times
+            the rounding. The energy's relative error is its square, but for modes that cost next to nothing, along
+            which states may still turn.
 
     Returns:
         A state per starting point, `status` saying whether it converged. Only states that keep the translations of the
@@ -133,6 +135,7 @@ class _Iterate(NamedTuple):
 @eqx.filter_jit
 def _solve(bands: InteractingBands, count: int, starts: Array, max_steps: int, rtol: float) -> MeanField:
     fock, energy_of = jax.vmap(bands.fock), jax.vmap(bands.energy)
+    rtol = max(rtol, 100 * float(jnp.finfo(starts.dtype).eps))
 
     def step(now: _Iterate) -> _Iterate:
         running = now.residual > rtol

@@ -112,7 +112,8 @@ def interacting_bands(bands: FlatBands, *, kinetic: bool = True, memory_gb: floa
 
     Args:
         bands: From `flat_bands` or `moire_flat_bands`, with equally many flavors of each kind.
-        kinetic: Whether the bands keep their own energies; False is the flat-band limit.
+        kinetic: Whether the bands keep their own energies, those of the model without repulsion, at half filling; False
+            is the flat-band limit.
         memory_gb: Working memory, and a bound on the memory of the result.
 
     Raises:

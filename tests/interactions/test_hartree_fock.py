@@ -3,6 +3,7 @@
 import itertools
 from fractions import Fraction
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from hofstadter.errors import Status
 from hofstadter.interactions.coulomb import DoubleGateCoulomb, double_gate_coulomb
 from hofstadter.interactions.flat_bands import flat_bands, moire_flat_bands
 from hofstadter.interactions.form_factors import form_factors
+from hofstadter.interactions.hartree_fock import _solve as hartree_fock_program
 from hofstadter.interactions.hartree_fock import (
     component_field,
     electrons,
@@ -188,6 +190,34 @@ def test_labels_of_nearly_free_electrons(flux, mesh):
     assert float(labels.t[0]) == chern
     assert chern != 0
     assert float(labels.s[0]) == pytest.approx(float(filling - Fraction(int(chern) * p, q)), abs=1e-12)
+
+
+def test_runs_go_on_from_a_density_matrix(haldane):
+    """Minus the density matrix of a converged run is a start that has nothing left to do."""
+    found = hartree_fock(haldane, 1, random_field(haldane, jax.random.key(0))[None].repeat(3, axis=0))
+    again = hartree_fock(haldane, 1, -found.density)
+    assert np.all(np.asarray(again.steps) <= 1)
+    np.testing.assert_allclose(np.asarray(again.energy), np.asarray(found.energy), rtol=1e-12)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.usefixtures("unchecked_types")
+def test_runs_lower_for_accelerators(haldane, platform):
+    """A whole run is one program; for TPUs in single precision."""
+    single = platform == "tpu"
+    narrow = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64, np.dtype(np.int64): np.int32}
+    arrays, static = eqx.partition((haldane, random_field(haldane, jax.random.key(0))[None]), eqx.is_array)
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, narrow.get(x.dtype, x.dtype) if single else x.dtype), arrays
+    )
+
+    def run(arrays):
+        bands, starts = eqx.combine(arrays, static)
+        return hartree_fock_program(bands, 12, starts, 50, 1e-6)
+
+    with jax.enable_x64(not single):
+        text = jax.export.export(jax.jit(run), platforms=[platform])(shapes).mlir_module()
+    assert ("f64" in text) != single
 
 
 @pytest.mark.slow
