@@ -12,8 +12,8 @@ from measure import Line, clock, compare, largest
 
 import hofstadter as hof
 from hofstadter.interactions.coulomb import double_gate_coulomb
+from hofstadter.interactions.exchange import exchange
 from hofstadter.interactions.form_factors import project, transfers
-from hofstadter.interactions.mean_fields import exchange
 from hofstadter.interactions.momentum_cutoff import momentum_cutoff
 from hofstadter.models import bistritzer_macdonald
 

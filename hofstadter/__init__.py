@@ -1,6 +1,6 @@
 """Electrons on a periodic two-dimensional system in a strong magnetic field, solved right and fast."""
 
-from hofstadter import models, plots
+from hofstadter import interactions, models, plots
 from hofstadter.eigensolver.low_field import states_below, strip_problem
 from hofstadter.eigensolver.spectrum import Spectrum, solve
 from hofstadter.eigensolver.window import SpectrumWindow, solve_window
@@ -118,6 +118,7 @@ __all__ = [
     "heavy_fermion_excitations",
     "heavy_fermion_repulsion",
     "integrated_density",
+    "interactions",
     "landau_fan",
     "local_chern_marker",
     "magnetization",

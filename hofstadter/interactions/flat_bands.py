@@ -24,10 +24,9 @@ from hofstadter.flux import FluxLike
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.interactions.coulomb import AbstractInteraction
+from hofstadter.interactions.exchange import exchange, exchange_off_mesh
 from hofstadter.interactions.form_factors import ProjectedBands, Transfers, form_factors, project, transfers, weights
-from hofstadter.interactions.mean_fields import exchange
 from hofstadter.interactions.momentum_cutoff import MomentumCutoff, momentum_cutoff
-from hofstadter.interactions.off_mesh import exchange_off_mesh
 from hofstadter.models.continuum import Continuum
 from hofstadter.models.time_reversal import time_reversed
 from hofstadter.topology.chern import CLOSED_GAP
@@ -105,7 +104,7 @@ class FlatBands(eqx.Module):
         return weights(self.interaction, self.kinds[0], self.reciprocal, self.moves.cutoff)
 
     def at(self, kind: int, k: Float[Array, "*batch 2"], *, memory_gb: float = 4.0) -> GroupAtMomenta:
-        """The tables of a kind at any momenta; see `off_mesh`.
+        """The tables of a kind at any momenta.
 
         Args:
             kind: Number of the kind.
@@ -113,11 +112,15 @@ class FlatBands(eqx.Module):
             memory_gb: Working memory.
         """
         own = self.kinds[kind]
-        there = project(own.problem, own.bands, k, memory_gb=memory_gb)
+        flat = jnp.asarray(k).reshape(-1, 2)
+        # Few sizes, each of which is compiled once.
+        rows = np.arange(1 << (len(flat) - 1).bit_length()) % len(flat)
+        there = project(own.problem, own.bands, flat[rows], memory_gb=memory_gb)
         cutoff = self.moves.cutoff
         filled = exchange_off_mesh(self.interaction, own, there, self.reciprocal, cutoff, memory_gb=memory_gb)
         vertical = form_factors(there, self.reciprocal, memory_gb=memory_gb)
-        return GroupAtMomenta(there.k, there.energies, filled / 2, vertical)
+        count = slice(len(flat))
+        return GroupAtMomenta(flat, there.energies[count], filled[count] / 2, vertical[:, count])
 
 
 def flat_bands(

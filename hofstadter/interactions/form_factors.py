@@ -100,14 +100,14 @@ class Transfers(eqx.Module):
     Attributes:
         final: Indices of final momenta k'.
         initial: Indices of initial momenta k.
-        steps: k − k' folded to one zone, the same for all k' of a block.
+        steps: k − k' folded to one zone, the same for all k'.
         reciprocal: Vectors G of the magnetic reciprocal lattice that any |G − δ| ≤ cutoff needs.
         cutoff: Largest |p| that counts, an inverse length.
     """
 
     final: Int[Array, "block f"]
     initial: Int[Array, "block f d"]
-    steps: Float[Array, "block d 2"]
+    steps: Float[Array, "d 2"]
     reciprocal: Float[Array, "g 2"]
     cutoff: Float[Array, ""]
 
@@ -116,28 +116,27 @@ def transfers(initial: ProjectedBands, final: ProjectedBands, cutoff: float, *, 
     """All momentum transfers from some momenta to those of a mesh.
 
     Args:
-        initial: The momenta k: those of the mesh, or of the mesh shifted by one vector, or any others (slower).
+        initial: The momenta k: those of the mesh, or of the mesh shifted by one vector.
         final: The mesh.
         cutoff: Largest |p|, an inverse length.
         memory_gb: Working memory of a block.
+
+    Raises:
+        ValueError: If the two meshes differ by more than a shift.
     """
     problem = final.problem
     k, mesh = np.asarray(initial.k), np.asarray(final.k)
     reciprocal = reciprocal_vectors_within(problem, cutoff)
-    found = _on_mesh(initial, k[:1] + mesh - mesh[0], float(problem.q))
-    if len(k) == len(mesh) and found is not None:
-        steps = _folded(problem, k[0] + mesh - mesh[0] - mesh[0])
-        sources = points_after(final, initial, steps).T
-        block = _divisor(len(mesh), _most_finals(initial, len(reciprocal), memory_gb))
-    else:
-        steps = _folded(problem, k[None] - mesh[:, None])
-        sources = np.broadcast_to(np.arange(len(k)), (len(mesh), len(k)))
-        block = 1
+    if len(k) != len(mesh) or _on_mesh(initial, k[:1] + mesh - mesh[0], float(problem.q)) is None:
+        raise fail("initial", "the mesh or the mesh shifted by one vector", f"{len(k)} other momenta")
+    steps = _folded(problem, k[0] + mesh - mesh[0] - mesh[0])
+    sources = points_after(final, initial, steps).T
+    block = _divisor(len(mesh), _most_finals(initial, len(reciprocal), memory_gb))
     blocks = len(mesh) // block
     return Transfers(
         final=jnp.arange(len(mesh)).reshape(blocks, block),
         initial=jnp.asarray(sources).reshape(blocks, block, -1),
-        steps=jnp.broadcast_to(jnp.asarray(steps), (blocks, *steps.shape[-2:])),
+        steps=jnp.asarray(steps),
         reciprocal=jnp.asarray(reciprocal, problem.vectors.dtype),
         cutoff=jnp.asarray(cutoff, problem.vectors.dtype),
     )
@@ -161,10 +160,10 @@ def block_of_form_factors(
     starts = jnp.moveaxis(moves.initial[block], 0, 1)
     kets = jax.lax.map(
         lambda step: jax.vmap(lambda k, ket: apply(k, step[0], ket))(here, initial.states[step[1]]),
-        (moves.steps[block], starts),
+        (moves.steps, starts),
     )
     factors = jnp.einsum("gfbm,dfbn->fdgmn", bras.conj(), kets, optimize="optimal")
-    return factors, moves.reciprocal[None, :, :] - moves.steps[block][:, None, :]
+    return factors, moves.reciprocal[None, :, :] - moves.steps[:, None, :]
 
 
 def weights(

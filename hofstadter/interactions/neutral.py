@@ -85,37 +85,40 @@ def neutral_matrices(
         bands.moves,
         final=bands.moves.final.reshape(1, -1),
         initial=bands.moves.initial.reshape(1, points, -1),
-        steps=bands.moves.steps[:1],
+        steps=bands.moves.steps,
     )
     rows = max(kind.states.shape[1] for kind in bands.kinds)
     per_vector = 16 * (3 * points**2 * width**2 + 2 * points * rows * width)
     piece = max(1, min(len(moves.reciprocal), int(memory_gb * 1e9 / (4 * per_vector))))
-    pieces = [moves.reciprocal[start : start + piece] for start in range(0, len(moves.reciprocal), piece)]
     attraction = jnp.zeros((len(ends), points, points, width, width, width, width), bands.kinds[hole].states.dtype)
-    for reciprocal in pieces:
-        part = dataclasses.replace(moves, reciprocal=reciprocal)
-        attraction = attraction + _attraction(
-            bands.interaction, bands.kinds[electron], bands.kinds[hole], part, jnp.asarray(ends)
-        )
+    for start in range(0, len(moves.reciprocal), piece):
+        part = dataclasses.replace(moves, reciprocal=moves.reciprocal[start : start + piece])
+        of_hole, weight = _form_factors(bands.interaction, bands.kinds[hole], part)
+        same = electron == hole
+        of_electron = of_hole if same else _form_factors(bands.interaction, bands.kinds[electron], part)[0]
+        attraction = attraction + _attraction(of_electron, of_hole, weight, jnp.asarray(ends))
     above, below = charge_matrices(state, electron, 1), charge_matrices(state, hole, -1)
     return _with_diagonal(attraction, moves.initial[0], above, below, jnp.asarray(ends))
 
 
 @eqx.filter_jit
+def _form_factors(
+    interaction: AbstractInteraction, kind: ProjectedBands, moves: Transfers
+) -> tuple[Complex[Array, "f d g m n"], Float[Array, "d g"]]:
+    """M(k, p) of all k' = k + p, steps and reciprocal vectors, and V(p)/A."""
+    factors, momenta = block_of_form_factors(kind, kind, moves, jnp.zeros((), int))
+    return factors, weights(interaction, kind, momenta, moves.cutoff)
+
+
+@eqx.filter_jit
 def _attraction(
-    interaction: AbstractInteraction,
-    electron: ProjectedBands,
-    hole: ProjectedBands,
-    moves: Transfers,
+    of_electron: Complex[Array, "f d g m m"],
+    of_hole: Complex[Array, "f d g n n"],
+    weight: Float[Array, "d g"],
     ends: Int[Array, "momentum point"],
 ) -> Complex[Array, "momentum f d m m n n"]:
     """(1/A) Σ_G V(p) M^e_m'm(k + Q, p) M^h_n'n(k, p)* for each final k' and each step."""
-    first = jnp.zeros((), int)
-    of_hole, momenta = block_of_form_factors(hole, hole, moves, first)
-    same = electron is hole
-    of_electron = of_hole if same else block_of_form_factors(electron, electron, moves, first)[0]
-    weight = weights(interaction, hole, momenta, moves.cutoff).astype(of_hole.dtype)
-    weighted = weight[None, :, :, None, None] * of_hole.conj()
+    weighted = weight.astype(of_hole.dtype)[None, :, :, None, None] * of_hole.conj()
 
     def at_momentum(end):
         return jnp.einsum("fdgij,fdgkl->fdijkl", of_electron[end], weighted, optimize="optimal")

@@ -21,8 +21,8 @@ from jaxtyping import Array, Complex, Float
 from hofstadter._checks import as_integer, fail
 from hofstadter.eigensolver import dense
 from hofstadter.eigensolver._threads import single_threaded_blas
+from hofstadter.interactions.exchange import exchange
 from hofstadter.interactions.flat_bands import FlatBands, GroupAtMomenta
-from hofstadter.interactions.mean_fields import exchange
 
 
 class FilledFlavors(eqx.Module):

@@ -1,7 +1,12 @@
-"""Exchange at momenta that are on no mesh, from states on one.
+"""The exchange potential of a density-density repulsion projected on a group of bands.
 
-The transfers from k to the points k' of a mesh then are others for every k. The sum over the mesh converges as fast as
-where k is one of its points, if V(p) is smooth: gates make it so, and the bare repulsion is refused.
+With the interaction (1/2A) Σ_p V(p) ρ(−p) ρ(p) of a sample of area A and a density matrix P(k)_mn = ⟨c†_n(k) c_m(k)⟩,
+
+    X(k) = (1/A) Σ_p V(p) M†(k, p) P(k + p) M(k, p);
+
+Fock's potential is −X of the electrons of the same flavor. At momenta that are on no mesh the transfers to the points
+of a mesh are others for every k. The sum over the mesh then converges as fast as where k is one of its points, if V(p)
+is smooth: gates make it so, and the bare repulsion is refused there.
 """
 
 import equinox as eqx
@@ -12,8 +17,38 @@ from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter._checks import fail
 from hofstadter.interactions.coulomb import AbstractInteraction
-from hofstadter.interactions.form_factors import ProjectedBands, weights
+from hofstadter.interactions.form_factors import ProjectedBands, Transfers, block_of_form_factors, weights
 from hofstadter.magnetic import landau_basis
+
+
+@eqx.filter_jit
+def exchange(
+    interaction: AbstractInteraction,
+    mesh: ProjectedBands,
+    at: ProjectedBands,
+    density: Complex[Array, "mesh m m"],
+    moves: Transfers,
+) -> Complex[Array, "point n n"]:
+    """X(k) in the bands of `at`, for a density matrix given on a mesh.
+
+    Args:
+        interaction: The repulsion.
+        mesh: The group on the mesh.
+        at: The group at the wanted momenta, which may be the mesh.
+        density: P(k') on the mesh; the identity for filled bands.
+        moves: `transfers(at, mesh, cutoff)`.
+    """
+
+    def add(total, block):
+        factors, momenta = block_of_form_factors(at, mesh, moves, block)
+        weight = weights(interaction, mesh, momenta, moves.cutoff).astype(factors.dtype)
+        filled = jnp.einsum("fml,fdgln->fdgmn", density[moves.final[block]], factors)
+        part = jnp.einsum("dg,fdgmi,fdgmj->fdij", weight, factors.conj(), filled, optimize="optimal")
+        return total.at[moves.initial[block]].add(part), None
+
+    size = at.states.shape[-1]
+    zero = jnp.zeros((at.k.shape[0], size, size), at.states.dtype)
+    return jax.lax.scan(add, zero, jnp.arange(moves.final.shape[0]))[0]
 
 
 def exchange_off_mesh(
@@ -25,7 +60,7 @@ def exchange_off_mesh(
     *,
     memory_gb: float = 4.0,
 ) -> Complex[Array, "point n n"]:
-    """X(k) of completely filled bands, in the bands of `at`; see `mean_fields.exchange`.
+    """X(k) of completely filled bands, in the bands of `at`.
 
     Args:
         interaction: The repulsion, finite at p = 0.
@@ -48,7 +83,7 @@ def exchange_off_mesh(
     finals = np.arange(-(-points // pieces) * pieces)
     counted = finals < points
     shape = (pieces, -1)
-    return _exchange(
+    return _filled_exchange(
         interaction,
         mesh,
         at,
@@ -60,7 +95,7 @@ def exchange_off_mesh(
 
 
 @eqx.filter_jit
-def _exchange(
+def _filled_exchange(
     interaction: AbstractInteraction,
     mesh: ProjectedBands,
     at: ProjectedBands,
