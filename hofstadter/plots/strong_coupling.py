@@ -122,10 +122,10 @@ def reentrant_fan(dataset: xr.Dataset, ax: Axes | None = None, *, reach: float =
             ("insulators", NEUTRAL, "-"),
             ("electrons added", ELECTRON, "-"),
             ("holes added", HOLE, "-"),
-            ("not stable", _style.HATCH, (0, (1, 2))),
+            *([] if stable.all() else [("not stable", _style.HATCH, (0, (1, 2)))]),
         ):
             ax.plot([], [], color=color, linestyle=style, linewidth=1.6, label=name)
-        ax.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=4)
         _name_lines(ax, columns, center, reach, stable)
         ax.axhline(center, color=_style.HATCH, linewidth=0.6, zorder=0.5)
         ax.set_ylim(center - reach, center + reach)
