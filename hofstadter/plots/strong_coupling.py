@@ -16,7 +16,7 @@ ELECTRON, HOLE, NEUTRAL = "#a50f2d", "#16418c", "#16161a"
 REACH = 0.25
 
 
-def charge_excitations(dataset: xr.Dataset, ax: Axes | None = None, *, filling: float | None = None) -> Axes:
+def charge_excitations(dataset: xr.Dataset, ax: Axes | None = None, *, filling: int | float | None = None) -> Axes:
     """Draw the energies of one electron more and of one less along a path of momenta.
 
     Args:
@@ -54,7 +54,7 @@ def charge_excitations(dataset: xr.Dataset, ax: Axes | None = None, *, filling: 
     return ax
 
 
-def neutral_modes(dataset: xr.Dataset, ax: Axes | None = None, *, filling: float | None = None) -> Axes:
+def neutral_modes(dataset: xr.Dataset, ax: Axes | None = None, *, filling: int | float | None = None) -> Axes:
     """Draw the lowest neutral excitations over the length of their momentum.
 
     Args:
@@ -162,7 +162,7 @@ def _name_lines(ax: Axes, columns: dict[str, np.ndarray], center: float, reach: 
             )
 
 
-def _row(dataset: xr.Dataset, filling: float | None) -> xr.Dataset:
+def _row(dataset: xr.Dataset, filling: int | float | None) -> xr.Dataset:
     listed = dataset["filling"].values
     wanted = listed[np.argmin(np.abs(listed))] if filling is None else filling
     found = np.flatnonzero(np.isclose(listed, wanted))
