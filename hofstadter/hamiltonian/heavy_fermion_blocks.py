@@ -7,7 +7,6 @@ the momentum's components are −k_x and k_y, so η k_x ± ik_y exchange roles: 
 from collections.abc import Iterator
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from hofstadter import lattice
@@ -49,8 +48,10 @@ def without_hybridization(
             matrix = matrix.at[c, other_c].add(jnp.kron(potential[middle, other], identities[0]))
             matrix = matrix.at[f, other_f].add(jnp.kron(potential[end, last], identities[1]))
         up, down = (plus, minus) if valley == 1 else (-minus, -plus)
-        bare = jnp.kron(_unit(0, 2), _times(model.v_star, up)) + jnp.kron(_unit(1, 3), _times(model.v_star, down))
-        bare = bare + jnp.kron(_unit(2, 3), _times(model.mass, identities[0]))
+        bare = jnp.kron(_unit(0, 2, plus), _times(model.v_star, up)) + jnp.kron(
+            _unit(1, 3, plus), _times(model.v_star, down)
+        )
+        bare = bare + jnp.kron(_unit(2, 3, plus), _times(model.mass, identities[0]))
         matrix = matrix.at[c, c].add(bare + bare.conj().T)
     return matrix
 
@@ -96,10 +97,8 @@ def hybridization_bound(model: HeavyFermions) -> Float[Array, ""]:
     return (jnp.abs(model.gamma) + velocity / model.damping) * (1 + length / model.damping)
 
 
-def _unit(row: int, column: int) -> np.ndarray:
-    result = np.zeros((C_ORBITALS, C_ORBITALS))
-    result[row, column] = 1
-    return result
+def _unit(row: int, column: int, like: Complex[Array, "rows rows"]) -> Complex[Array, "c c"]:
+    return jnp.zeros((C_ORBITALS, C_ORBITALS), like.dtype).at[row, column].set(1)
 
 
 def _times(number: Float[Array, ""], matrix: Complex[Array, "rows columns"]) -> Complex[Array, "rows columns"]:

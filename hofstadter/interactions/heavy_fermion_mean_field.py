@@ -175,7 +175,7 @@ def _checked(parent: Sequence[SpinState]) -> list[SpinState]:
             raise fail("parent", f'for each spin "K-IVC" or a state of each valley ({states})', repr(spin))
         spins.append(spin if isinstance(spin, str) else (spin[0], spin[1]))
     if len(spins) != 2:
-        raise fail("parent", "a state of each of the two spins", f"{len(spins)} states")
+        raise fail("parent", "states of each of the two spins", f"{len(spins)} states")
     return spins
 
 

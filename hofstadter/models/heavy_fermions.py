@@ -155,7 +155,7 @@ def heavy_fermions(
         raise fail("scheme", '"kernel", "ordered" or "exp"', repr(scheme))
     length = lattice_constant_angstrom
     damping = known.damping * length if damping_angstrom is None else damping_angstrom
-    for name, value in (("damping_angstrom", damping), ("lattice_constant_angstrom", length)):
+    for name, value in (("lattice_constant_angstrom", length), ("damping_angstrom", damping)):
         check_finite(name, value)
         if is_concrete(value) and not np.real(value) > 0:
             raise fail(name, "positive", value)

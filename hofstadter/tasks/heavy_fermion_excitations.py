@@ -122,7 +122,9 @@ def heavy_fermion_excitations(
         "filling": parent_filling(parent),
     }
     sizes = {dim: max(row.sizes[dim] for row in rows) for dim in ("band", "gap")}
-    return xr.concat([_padded(row, sizes) for row in rows], "flux").assign_attrs(attributes)
+    result = xr.concat([_padded(row, sizes) for row in rows], "flux")
+    numbers = {name: ("flux", [getattr(flux, name) for flux in points]) for name in ("p", "q")}
+    return result.assign_coords(numbers).assign_attrs(attributes)
 
 
 def _flavor(spectra: ContinuumSpectra, flux: Flux, min_gap: float | None, labels: bool) -> FlavorSpectrum:
@@ -165,7 +167,7 @@ def _row(
             "charge_gap": electrons.min() - holes.max(),
             "edge_status": max(int(edge.status) for edge in edges),
         },
-        coords={"flux": float(flux), "p": flux.p, "q": flux.q},
+        coords={"flux": float(flux)},
     )
 
 
