@@ -24,6 +24,7 @@ from hofstadter.counting.elements import Matrices
 from hofstadter.eigensolver import stacks
 from hofstadter.errors import PrecisionWarning
 from hofstadter.models.precision import cast
+from hofstadter_kernels import det_small, ring_inertia
 
 # The functions of counting are annotated for NumPy arrays and called with tracers here; and checks take time.
 pytestmark = pytest.mark.usefixtures("unchecked_types")
@@ -71,6 +72,8 @@ OF_MODEL: dict[str, tuple[str, Callable[[Any, jax.Array], Any]]] = {
     ),
     "count_rings": ("square", lambda model, x: rings.count_rings(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
     "count_blocks": ("haldane", lambda model, x: inertia.count_blocks(model, Matrices(P, Q, x[:, 0], x[:, :1]), x)),
+    "ring_inertia": ("square", lambda model, x: ring_inertia(blocks(x), blocks(x), x)),
+    "det_small": ("square", lambda model, x: det_small(blocks(x))),
     "window_of_a_ring": ("haldane", lambda model, x: hof.solve_window(hof.at_flux(model, "10/101"), x[:, :2], 0.1, 2)),
     "local_chern_marker": ("haldane", lambda model, x: hof.local_chern_marker(model, "1/3", cells=(8, 8), filling=1.0)),
 }
@@ -79,6 +82,11 @@ OF_MODEL: dict[str, tuple[str, Callable[[Any, jax.Array], Any]]] = {
 def rows(x):
     """Sixteen sites of each matrix."""
     return jnp.ones((16, len(x)), x.dtype)
+
+
+def blocks(x):
+    """Three cells of two sites for each row of numbers."""
+    return (x[:, :, None, None] * jnp.ones((2, 2), x.dtype)).astype(jnp.result_type(x.dtype, jnp.complex64))
 
 
 def _cases():
@@ -99,7 +107,7 @@ CASES = dict(_cases())
 SINGLE_IN_64_BIT_MODE = [
     *(f"{name}-{kind}" for kind in PROBLEMS for name in ("energies", "states", "window", "orbital_moment")),
     *(f"{name}-tight_binding" for name in ("berry_curvature", "quantum_metric", "quantum_geometric_tensor")),
-    *("stacks", "count_chain", "count_ring", "count_blocks", "window_of_a_ring"),
+    *("stacks", "count_chain", "count_ring", "count_blocks", "window_of_a_ring", "ring_inertia", "det_small"),
 ]
 
 

@@ -23,6 +23,8 @@ MATRICES_PER_MOMENTUM = 8
 # gives at most √2.
 SUSPICIOUS = 3.0
 MAX_SEARCHES = 6
+# Means over meshes move by up to some 30 rounding errors from mesh to mesh.
+ROUNDING = 128
 
 Result = TypeVar("Result")
 
@@ -92,6 +94,8 @@ def converge(
 ) -> Result:
     """Call `average(points)` with doubled `points` until its "metric" changes by less than rtol times its trace.
 
+    In single precision changes below rounding count as none.
+
     Args:
         kind: Class of the result; has the fields that `average` gives and `status`, `min_gap`, `min_gap_k`, `change`
             and `points`.
@@ -116,6 +120,7 @@ def converge(
         place = jnp.asarray(gaps.k).reshape(-1, 2)[lowest]
         return _result(kind, fields, status, gaps.gap.reshape(-1)[lowest], place, change, points)
     max_points = as_integer("max_points", max_points, minimum=FIRST_POINTS)
+    rtol = attainable(rtol, problem.vectors.dtype)
     with single_threaded_blas():
         size, change = points or FIRST_POINTS, np.nan
         fields, gaps = average(size)
@@ -137,6 +142,11 @@ def converge(
         where = f"Near k = ({place[0]:.6g}, {place[1]:.6g}), direct gap {gap:.3g}"
         raise CalculationError(Status(status), where)
     return _result(kind, fields, status, gap, place, change, size)
+
+
+def attainable(tolerance: float, real: jnp.dtype) -> float:
+    """The relative tolerance, or what rounding errors of these numbers leave of it; for double precision 3e-14."""
+    return max(tolerance, ROUNDING * float(jnp.finfo(real).eps))
 
 
 def _result(kind, fields, status, gap, place, change, points):

@@ -125,11 +125,12 @@ def _minimize(problem, means) -> dict[str, Array]:
     squares, weights, sources, metric = means
     laplacian = jnp.diag(weights) - squares
     sites = problem.site_positions @ problem.vectors
-    inverse = jnp.linalg.pinv(laplacian, rtol=ZERO_MODE, hermitian=True)
+    inverse = jnp.linalg.pinv(laplacian, rtol=averaging.attainable(ZERO_MODE, laplacian.dtype), hermitian=True)
     minimal = metric - sources @ inverse @ sources.T
-    carrying = weights > WEIGHT_TOLERANCE
+    smallest = averaging.attainable(WEIGHT_TOLERANCE, weights.dtype)
+    carrying = weights > smallest
     mean_weight = jnp.sum(weights) / jnp.sum(carrying).astype(weights.dtype)
-    equal = jnp.abs(weights - mean_weight) <= WEIGHT_TOLERANCE
+    equal = jnp.abs(weights - mean_weight) <= smallest
     return {
         "metric": (minimal + minimal.T) / 2,
         # The solution of the least-squares problem that is closest to the true positions.

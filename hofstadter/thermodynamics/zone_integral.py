@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from hofstadter._checks import as_integer, check_finite, fail, is_concrete, warn_if_single_precision
 from hofstadter.eigensolver._threads import single_threaded_blas
 from hofstadter.errors import CalculationError, Status
-from hofstadter.geometry.averaging import FIRST_POINTS, array_module, meshes, over_mesh
+from hofstadter.geometry.averaging import FIRST_POINTS, array_module, attainable, meshes, over_mesh
 from hofstadter.geometry.projector import velocity
 from hofstadter.hamiltonian._abstract import AbstractMagneticBlochProblem
 from hofstadter.thermodynamics.band_pairs import pair_sum
@@ -103,6 +103,7 @@ def integrate(
 
 def _settle(weight, problem, states, scaled_by_energy, points, rtol, max_points, memory_gb) -> Integral:
     size = points or FIRST_POINTS
+    rtol = attainable(rtol, problem.vectors.dtype)
     sample = _sample(weight, problem, states, size, memory_gb)
     change = np.full_like(sample.value, np.nan)
     coarse = sample.unresolved

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from hofstadter_kernels import _dispatch
@@ -93,7 +94,7 @@ def pack(
     cells, sites = blocks.shape[1:3]
     cell = jnp.arange(cells, dtype=jnp.int32)[None, :, None, None]
     first = padding[:, None, None, None]
-    unit = PADDING * jnp.eye(sites, dtype=blocks.dtype)[None, None]
+    unit = jnp.asarray((PADDING * np.eye(sites)).astype(blocks.dtype))[None, None]
     blocks = jnp.where(cell < first, unit, blocks)
     closing = jnp.where(cell == first, bonds, 0)
     inner = jnp.where(cell > first, bonds, 0)
@@ -107,7 +108,7 @@ def pack(
 
 def _hermitian_numbers(block: Complex[Array, "*batch site site"]) -> Float[Array, "*batch number"]:
     """The diagonal, and the parts of the elements below it."""
-    row, column = jnp.tril_indices(block.shape[-1], -1)
+    row, column = np.tril_indices(block.shape[-1], -1)
     lower = block[..., row, column]
     parts = jnp.stack([lower.real, lower.imag], axis=-1).reshape(*block.shape[:-2], 2 * len(row))
     return jnp.concatenate([jnp.diagonal(block, axis1=-2, axis2=-1).real, parts], axis=-1)

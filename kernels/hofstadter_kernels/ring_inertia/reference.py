@@ -65,7 +65,7 @@ def ring_inertia(
         return add_cell(state, read_cell(lambda number: row[:, number][:, None], sites), energies)
 
     zero = jnp.zeros_like(energies)
-    start = empty(sites, zero, zero + 1, jnp.zeros(energies.shape, jnp.int32))
+    start = empty(sites, zero, jnp.ones_like(energies), jnp.zeros(energies.shape, jnp.int32))
     state = jax.lax.fori_loop(0, cells.shape[1], add, start)
     return close(state, *read_hermitian(lambda number: border[:, number][:, None], sites), energies)
 
@@ -132,13 +132,13 @@ def close(
 def eliminate(window: Lanes, leaving: int) -> Lanes:
     """Schur complement without the first rows. A pivot closer to zero than eps^0.75 is moved there, its sign kept."""
     diagonal, lower, negative, growth = list(window.diagonal), dict(window.lower), window.negative, window.growth
-    # A scalar of NumPy: a kernel captures no array, and a number of Python would be double in 64-bit mode.
-    floor = growth.dtype.type(float(jnp.finfo(growth.dtype).eps) ** 0.75)
+    # Scalars of NumPy: a kernel captures no array, and a number of Python would be double in 64-bit mode.
+    floor, one = (growth.dtype.type(x) for x in (float(jnp.finfo(growth.dtype).eps) ** 0.75, 1))
     for gone in range(leaving):
         pivot = diagonal[gone]
         pivot = jnp.where(jnp.abs(pivot) < floor, jnp.where(pivot < 0, -floor, floor), pivot)
         negative = negative + (pivot < 0).astype(jnp.int32)
-        inverse = 1 / pivot
+        inverse = one / pivot
         column = {row: lower.pop((row, gone)) for row in range(gone + 1, len(diagonal))}
         for row, own in column.items():
             scaled = own.scaled(inverse)
