@@ -4,17 +4,21 @@ import functools
 import json
 from pathlib import Path
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hofstadter as hof
+from hofstadter.eigensolver.dense import eigenvalues
 from hofstadter.errors import CalculationError, Status
 from hofstadter.interactions.charge_edges import charge_gaps, stationary_point
 from hofstadter.interactions.coulomb import BareCoulomb, DoubleGateCoulomb, double_gate_coulomb
+from hofstadter.interactions.exchange import exchange, exchange_off_mesh
 from hofstadter.interactions.flat_bands import flat_bands, moire_flat_bands
-from hofstadter.interactions.form_factors import form_factors
-from hofstadter.interactions.neutral import neutral_energies
+from hofstadter.interactions.form_factors import form_factors, project, transfers
+from hofstadter.interactions.neutral import _attraction, _form_factors, neutral_energies
 from hofstadter.interactions.strong_coupling import charge_energies, filled_flavors, fluctuation_energy
 from tests.continua import to_plain
 from tests.oracles import continuum_models, fock_space, peierls
@@ -301,7 +305,7 @@ def test_any_momentum_is_as_good_as_one_of_the_mesh(filling):
 @pytest.fixture(scope="module")
 def fine():
     """Flat bands with the accuracy of the reference: 1e-8 meV."""
-    return moire_flat_bands(GRAPHENE, REPULSION, points=12, levels=110, level_rtol=1e-8, rtol=1e-9)
+    return moire_flat_bands(GRAPHENE, REPULSION, points=12, levels=110, level_rtol=1e-8, rtol=1e-10)
 
 
 @pytest.mark.slow
@@ -365,3 +369,49 @@ def test_goldstone_modes_and_multiplets(rotated):
     else:
         np.testing.assert_allclose(between, within, rtol=0, atol=1e-5)
         assert abs(between[0, 0]) < 1e-7
+
+
+@pytest.mark.slow
+def test_exchange_energies_have_gradients_by_parameters_of_the_model():
+    problem = hof.at_flux(GRAPHENE, 1, levels=15, bands_per_cell=1)
+    k = problem.mesh(2, 2) + jnp.asarray(OFFSET)
+    first = project(problem, (0, 2), k)
+    moves = transfers(first, first, CUTOFF)
+
+    def lowest(ratio):
+        model = hof.models.bistritzer_macdonald(w0_over_w1=ratio)
+        mesh = project(hof.at_flux(model, 1, levels=15, bands_per_cell=1), (0, 2), k)
+        filled = jnp.broadcast_to(jnp.eye(2, dtype=mesh.states.dtype), (4, 2, 2))
+        return eigenvalues(exchange(REPULSION, mesh, mesh, filled, moves)[0] / 2)[0]
+
+    step = 1e-4
+    difference = (lowest(0.8 + step) - lowest(0.8 - step)) / (2 * step)
+    assert jax.grad(lowest)(0.8) == pytest.approx(float(difference), rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize("name", ["charges", "off the mesh", "neutral"])
+def test_excitations_lower_for_accelerators(platform, name):
+    """What states need, as one program; for TPUs in single precision."""
+    single = platform == "tpu"
+    narrow = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64, np.dtype(np.int64): np.int32}
+    arrays, static = eqx.partition(graphene(), eqx.is_array)
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, narrow.get(x.dtype, x.dtype) if single else x.dtype), arrays
+    )
+
+    def run(arrays):
+        bands = eqx.combine(arrays, static)
+        state, kind = filled_flavors(bands, 2), bands.kinds[0]
+        if name == "charges":
+            return charge_energies(state, 0, 1)
+        if name == "off the mesh":
+            return exchange_off_mesh(bands.interaction, kind, kind[:1], bands.reciprocal, bands.moves.cutoff)
+        factors, weight = _form_factors(bands.interaction, kind, bands.moves)
+        return _attraction(factors, factors, weight, jnp.arange(4)[None])
+
+    with jax.enable_x64(not single):
+        text = jax.export.export(jax.jit(run), platforms=[platform])(shapes).mlir_module()
+    assert ("f64" in text) != single
