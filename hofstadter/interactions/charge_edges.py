@@ -196,7 +196,7 @@ class _Search:
         self.spacing = SPACING * zone
         self.to_reduced = np.linalg.inv(np.asarray(lattice.reciprocal_vectors(state.bands.kinds[kind].problem.vectors)))
         self.longest = zone / max(state.bands.shape)
-        self.result = Extremum((math.nan,) * 2, math.nan, (math.nan,) * 2, 0, False)
+        self.result = Extremum((math.nan, math.nan), math.nan, (math.nan, math.nan), 0, False)
         self.done = False
 
     def stencil(self) -> Float[np.ndarray, "17 2"]:

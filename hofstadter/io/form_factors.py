@@ -185,8 +185,8 @@ def _piece(
     table = np.moveaxis(factors.reshape(count, *shape, bands, bands), 0, 2)
     return xr.Dataset(
         {
-            "form_factor_real": (("k1", "k2", "p", "m", "n"), table.real),
-            "form_factor_imag": (("k1", "k2", "p", "m", "n"), table.imag),
+            "form_factor_real": (("k1", "k2", "p", "m", "n"), np.real(table)),
+            "form_factor_imag": (("k1", "k2", "p", "m", "n"), np.imag(table)),
             "energy": (("k1", "k2", "n"), np.asarray(group.energies).reshape(*shape, bands)),
             "k": (("k1", "k2", "component"), np.asarray(group.k).reshape(*shape, 2)),
             "p_reduced": (("p", "component"), momenta),

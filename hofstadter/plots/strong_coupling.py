@@ -133,7 +133,8 @@ def reentrant_fan(dataset: xr.Dataset, ax: Axes | None = None, *, reach: float =
         ax.set_ylabel("flux per cell Φ/Φ₀")
         if "tesla_per_quantum" in dataset.attrs:
             unit = float(dataset.attrs["tesla_per_quantum"])
-            tesla = ax.secondary_yaxis("right", functions=(lambda x: x * unit, lambda x: x / unit))
+            to_tesla, to_flux = (lambda x: np.asarray(x) * unit), (lambda x: np.asarray(x) / unit)
+            tesla = ax.secondary_yaxis("right", functions=(to_tesla, to_flux))
             tesla.set_ylabel("magnetic field (T)")
     return ax
 

@@ -11,6 +11,7 @@ from hofstadter import lattice
 from hofstadter._checks import as_integer, fail
 from hofstadter.errors import Status
 from hofstadter.flux import Flux, FluxLike
+from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
 from hofstadter.hamiltonian.at_flux import at_flux
 from hofstadter.interactions.charge_edges import SAME_ENERGY, ChargeGap, charge_gaps
 from hofstadter.interactions.coulomb import AbstractInteraction
@@ -130,7 +131,7 @@ def strong_coupling(
             "group_chern": number,
             "momentum_cutoff": bands.cutoff.cutoff,
             "cutoff_error": bands.cutoff.error,
-            "levels": int(bands.kinds[0].problem.size),
+            "levels": _levels(bands),
         },
         coords={"filling": list(map(float, fillings)), "charge": list(CHARGES)},
         attrs={
@@ -145,11 +146,11 @@ def strong_coupling(
     )
 
 
-def check_strong_coupling(model: Model, flux: Flux, fillings: Sequence[float]) -> None:
-    """Refuse models and fluxes that have no such states.
+def check_strong_coupling(model: Model, flux: Flux, fillings: Sequence[float]) -> Continuum:
+    """The model, if it and the flux may have such states.
 
     Raises:
-        ValueError: Saying which.
+        ValueError: If not.
     """
     if not isinstance(model, Continuum):
         raise fail("model", "a continuum model of one valley", model.name)
@@ -158,6 +159,7 @@ def check_strong_coupling(model: Model, flux: Flux, fillings: Sequence[float]) -
     if not len(fillings) or len(set(fillings)) != len(fillings):
         raise fail("fillings", "a list without repetitions", list(fillings))
     laboratory_units(float(lattice.cell_area(model.vectors)), model.length_unit, model.energy_unit)
+    return model
 
 
 def possible_fillings(model: Continuum, flux: Flux, pairs: int, fillings: Sequence[float]) -> list[float]:
@@ -178,10 +180,15 @@ def possible_fillings(model: Continuum, flux: Flux, pairs: int, fillings: Sequen
 
 def _chern_of(model: Continuum, flux: Flux, pairs: int, bands: FlatBands) -> float:
     """Chern number of the group, by few Landau levels: it does not depend on their number."""
-    own = bands.kinds[0]
-    few = min(FEW_LEVELS, int(own.problem.size))
-    problem = at_flux(model, flux, levels=few, bands_per_cell=pairs)
-    return float(chern(problem, own.bands).value)
+    problem = at_flux(model, flux, levels=min(FEW_LEVELS, _levels(bands)), bands_per_cell=pairs)
+    return float(chern(problem, bands.kinds[0].bands).value)
+
+
+def _levels(bands: FlatBands) -> int:
+    """Landau levels of component 0."""
+    problem = bands.kinds[0].problem
+    assert isinstance(problem, AbstractTruncatedProblem)  # of a continuum model
+    return int(problem.size)
 
 
 def _edges(states: Sequence[FilledFlavors], gaps: Sequence[ChargeGap]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pydantic
 import xarray as xr
 
 from hofstadter.flux import Flux
-from hofstadter.models import Continuum, Model
+from hofstadter.models import Model
 from hofstadter.tasks._task import FluxText, Task
 from hofstadter.tasks.bands import path_corners
 from hofstadter.tasks.registry.bands import CornerText
@@ -60,8 +60,8 @@ class StrongCouplingParameters(Repulsion):
 
 
 def _sizes(model: Model, parameters: StrongCouplingParameters, points: Sequence[Flux]) -> dict[str, int]:
-    check_strong_coupling(model, points[0], parameters.fillings)
-    possible = possible_fillings(model, points[0], parameters.pairs, parameters.fillings)
+    continuum = check_strong_coupling(model, points[0], parameters.fillings)
+    possible = possible_fillings(continuum, points[0], parameters.pairs, parameters.fillings)
     edges = sum((filling > possible[0]) + (filling < possible[-1]) for filling in parameters.fillings)
     sizes = {
         "filling": len(parameters.fillings),
@@ -74,8 +74,8 @@ def _sizes(model: Model, parameters: StrongCouplingParameters, points: Sequence[
     if parameters.neutral:
         sizes |= {"pair": len(PAIRS), "momentum": parameters.points**2, "mode": MODES}
     if parameters.path_points:
-        width = sum(model.wanted_bands(points[0], parameters.pairs))
-        path_corners(model, points[0], parameters.corners, parameters.labels)
+        width = sum(continuum.wanted_bands(points[0], parameters.pairs))
+        path_corners(continuum, points[0], parameters.corners, parameters.labels)
         sizes |= {"point": parameters.path_points, "band": width}
     return sizes
 
@@ -88,10 +88,10 @@ def _compute(
     memory_gb: float,
     progress: Callable[[int], None] | None,
 ) -> xr.Dataset:
-    assert isinstance(model, Continuum)  # `_sizes` has refused all others
+    continuum = check_strong_coupling(model, points[0], parameters.fillings)
     screening = set(Repulsion.model_fields) - {"momentum_rtol"}
     own = parameters.model_dump(exclude=screening)
-    result = strong_coupling(model, parameters.interaction(model), **own, memory_gb=memory_gb)
+    result = strong_coupling(continuum, parameters.interaction(continuum), **own, memory_gb=memory_gb)
     if progress is not None:
         progress(1)
     return result
