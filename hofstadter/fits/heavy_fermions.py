@@ -7,6 +7,8 @@ only those of equal P: v⋆, v⋆' and v⋆''. Phases of the states are fixed by
 and v⋆'' are then those of the model.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -31,7 +33,7 @@ def fit_heavy_fermions(model: Continuum, *, damping_ratio: float = PARAMETERS[0.
         damping_ratio: λ/L, which the states at Γ do not determine; by default the literature's for w0/w1 = 0.8.
 
     Returns:
-        The model, with γ, M, v⋆, v⋆' and v⋆'' and the lattice constant of `model`.
+        The model, with γ, M, v⋆, v⋆' and v⋆'' and the lattice vectors of `model`, so that momenta mean the same.
 
     Raises:
         ValueError: If the model is traced, has not the four components of a twisted bilayer, or lacks C3 or
@@ -45,7 +47,7 @@ def fit_heavy_fermions(model: Continuum, *, damping_ratio: float = PARAMETERS[0.
     problem = plane_wave_problem(model, bands_per_cell=3)
     found = _parameters(_SixStates(problem, valley))
     length = float(np.linalg.norm(np.asarray(model.vectors)[0]))
-    return heavy_fermions(
+    fitted = heavy_fermions(
         valley=valley,
         gamma_mev=found["gamma"],
         m_mev=found["mass"],
@@ -55,6 +57,7 @@ def fit_heavy_fermions(model: Continuum, *, damping_ratio: float = PARAMETERS[0.
         damping_angstrom=damping_ratio * length,
         lattice_constant_angstrom=length,
     )
+    return dataclasses.replace(fitted, vectors=model.vectors)
 
 
 class _SixStates:

@@ -102,12 +102,15 @@ class MeanFieldFlavor(NamedTuple):
             Chern numbers.
         degeneracy: How many valleys and spins have it.
         filling: f electrons per cell, counted from half filling.
+        chern: t of its part of the parent, 0 where f orbitals are filled or empty in pairs; None for half-filled
+            flavors, where it is to be computed.
     """
 
     name: str
     model: HeavyFermions
     degeneracy: int
     filling: int
+    chern: int | None
 
 
 def parent_filling(parent: Sequence[SpinState]) -> int:
@@ -162,7 +165,8 @@ def mean_field_flavors(
                 potential=jnp.asarray(part, model.potential.dtype),
                 bands_per_cell=model.bands_per_cell * len(valleys),
             )
-            found[name] = MeanFieldFlavor(name, changed, 1, electrons)
+            paired = spin == "K-IVC" or electrons != 0
+            found[name] = MeanFieldFlavor(name, changed, 1, electrons, 0 if paired else None)
     return list(found.values())
 
 

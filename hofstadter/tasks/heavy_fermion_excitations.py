@@ -77,7 +77,7 @@ def heavy_fermion_excitations(
             "K-IVC".
         repulsion: The interactions; by default those of the literature for w0/w1 = 0.8.
         min_gap: Narrowest gap to list; by default 2e-3 of the range of the wanted energies.
-        labels: Whether to compute (s, t). Without it nothing is known of the parent's gap at finite flux.
+        labels: Whether to compute (s, t). Without it the gaps of half-filled flavors are not known at finite flux.
         bands_per_cell: Bands per cell and valley on each side of a flavor's neutrality; by default the model's own.
         rtol: Accuracy of the energies relative to their range; by default 1e-6.
         memory_gb: Working memory.
@@ -87,8 +87,9 @@ def heavy_fermion_excitations(
         Dataset in meV with dims (flux, flavor, band, gap); attributes `flavors` and `degeneracies` tell the flavors.
         Over (flux, flavor, band): `band_lower` and `band_upper`. Over (flux, gap), of all flavors together: `lower`,
         `upper`, `size`, `density`, `s`, `t` with density = s + t p/q counted from neutrality, `status`. Over (flux,
-        flavor): `hole_edge` and `electron_edge`, the band edges around the flavor's part of the parent, which is its
-        widest gap with as many f electrons s as the parent has, and its t, `flavor_t`. Over (flux): `parent_t`, the sum
+        flavor): `hole_edge` and `electron_edge`, the band edges around the flavor's part of the parent, and its t,
+        `flavor_t`: the gap (s, 0) for a filled or empty flavor and for K-IVC, s being its f electrons, and the widest
+        gap (0, t) for a half-filled flavor. Over (flux): `parent_t`, the sum
         of these over all flavors, `charge_gap`, the lowest electron edge minus the highest hole edge, and
         `edge_status`.
 
@@ -141,7 +142,7 @@ def _row(
 ) -> xr.Dataset:
     """The dataset of one flux, without the dimension `flux`."""
     edges = [part.spectrum.edges for part in parts]
-    own = [_parent_gap(flux, flavor.filling, part) for flavor, part in zip(flavors, parts, strict=True)]
+    own = [_parent_gap(flux, flavor, part) for flavor, part in zip(flavors, parts, strict=True)]
     holes, electrons, chern = (np.array(column) for column in zip(*own, strict=True))
     width = max(edge.upper.max() for edge in edges) - min(edge.lower.min() for edge in edges)
     found = union_gaps(
@@ -178,16 +179,20 @@ def _padded(row: xr.Dataset, sizes: dict[str, int]) -> xr.Dataset:
     return row.drop_vars("status").pad(missing, constant_values=np.nan).assign(status)
 
 
-def _parent_gap(flux: Flux, filling: int, part: FlavorSpectrum) -> tuple[float, float, float]:
-    """Lower and upper edge and t of a flavor's widest gap with s = `filling`; NaN if there is none."""
+def _parent_gap(flux: Flux, flavor: MeanFieldFlavor, part: FlavorSpectrum) -> tuple[float, float, float]:
+    """Lower and upper edge and t of a flavor's part of the parent; NaN if it has no such gap."""
     gaps = part.gaps
-    # At zero flux all of the density is s.
-    s = np.where(gaps.status == Status.OK, gaps.s, np.nan) if flux.p else gaps.bands_below - part.reference
-    fits = s == filling
+    states = gaps.bands_below - part.reference
+    if flavor.chern is not None:
+        fits, chern = states == flavor.filling * flux.q + flavor.chern * flux.p, np.full(len(states), flavor.chern)
+    elif flux.p:
+        fits, chern = (gaps.status == Status.OK) & (gaps.s == flavor.filling), gaps.t
+    else:  # all of the density is s
+        fits, chern = states == flavor.filling, gaps.t
     if not np.any(fits):
         return np.nan, np.nan, np.nan
     place = int(np.argmax(np.where(fits, gaps.size, -np.inf)))
-    return gaps.lower[place], gaps.upper[place], gaps.t[place]
+    return gaps.lower[place], gaps.upper[place], chern[place]
 
 
 def union_gaps(

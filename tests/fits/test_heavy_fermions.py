@@ -9,8 +9,8 @@ import hofstadter as hof
 
 # K of graphene as in the literature's parameters, 1.703 / Å instead of 4π/(3 · 2.46 Å): momenta scale, and so does v k.
 LITERATURE_K = 1.703 / (4 * np.pi / (3 * 2.46))
-# γ, M, |v⋆|, |v⋆'|, |v⋆''| of a fit that splits the states independently.
-KNOWN = {0.8: (24.748, 3.697, 4301.9, 1622.7, 33.16), 0.7: (39.108, 3.248, 4482.3, 1624.2, None)}
+# γ, M, |v⋆|, |v⋆'| of a fit that splits the states independently; v⋆'' as published, to its digits.
+KNOWN = {0.8: (24.748, 3.697, 4301.9, 1622.7, 33.2), 0.7: (39.108, 3.248, 4482.3, 1624.2, None)}
 
 
 @pytest.mark.slow
@@ -26,7 +26,7 @@ def test_parameters_of_the_literature(ratio, valley):
     np.testing.assert_allclose(found[:2], [-gamma, mass], atol=2e-3)
     np.testing.assert_allclose(found[2:4], [-v_star, v_prime], atol=0.3)
     if v_double_prime is not None:
-        np.testing.assert_allclose(found[4], -v_double_prime, atol=0.02)
+        np.testing.assert_allclose(found[4], -v_double_prime, atol=0.05)
     assert model.valleys == (valley,)
     published = hof.models.heavy_fermions(ratio)
     np.testing.assert_allclose([model.gamma, model.mass], [published.gamma, published.mass], atol=0.01)

@@ -59,8 +59,8 @@ def test_poisson_sum(vectors, flux):
     reciprocal = 2 * np.pi * np.linalg.inv(vectors).T
     ell = np.sqrt(np.linalg.det(vectors) * q / (2 * np.pi * p))
     expected = np.zeros((rows, rows), complex)
-    for m1 in range(-6, 7):
-        for m2 in range(-6, 7):
+    for m1 in range(-8, 9):
+        for m2 in range(-8, 9):
             x, y = np.array([m1, m2]) @ reciprocal
             # −iG·R = w b† − w* b with R_x + iR_y = √2 ℓ b.
             w = -1j * ell * (x + 1j * y) / np.sqrt(2)
