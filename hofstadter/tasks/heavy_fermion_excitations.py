@@ -192,7 +192,7 @@ def _parent_gap(flux: Flux, flavor: MeanFieldFlavor, part: FlavorSpectrum) -> tu
     if not np.any(fits):
         return np.nan, np.nan, np.nan
     place = int(np.argmax(np.where(fits, gaps.size, -np.inf)))
-    return gaps.lower[place], gaps.upper[place], chern[place]
+    return float(gaps.lower[place]), float(gaps.upper[place]), float(chern[place])
 
 
 def union_gaps(
