@@ -1,13 +1,18 @@
 """Benchmarks of counting without diagonalizing, and of labels."""
 
+import functools
 import math
 from collections.abc import Iterator
 
 import numpy as np
-from measure import COMPILATION, Line, clock, compare
+from measure import COMPILATION, Line, clock, compare, timed
+from scipy.linalg import eigvalsh_tridiagonal
 
 import hofstadter as hof
+from hofstadter.counting import chambers
 from hofstadter.counting.edges import mesh_size
+from hofstadter.counting.elements import Matrices
+from hofstadter.counting.lanes import sweep
 from hofstadter.counting.states import count_states
 
 
@@ -58,6 +63,40 @@ def _density_map(model, q: int, fluxes: int, energies: int, *, momenta: int, tar
         target=target,
         note=f"error: miscounts; counting is the faster one up to about {break_even:.0f} energies",
     )
+
+
+def counts_at_corners(quick: bool) -> Iterator[Line]:
+    """What decides about gaps of the square lattice: counts at two momenta, against the same chains in LAPACK."""
+    model = hof.models.square()
+    t1, t2, _ = chambers.amplitudes(model)
+    for q in (97,) if quick else (199, 997):
+        fluxes, energies = 8, 256 if quick else 2000
+        numerators = np.arange(1, fluxes + 1) * (q // (2 * fluxes + 2))
+        levels = np.linspace(-4, 4, energies + 2)[1:-1] + 1e-4
+        corner = np.tile([0.0, 1.0], fluxes)
+        matrices = Matrices(np.repeat(numerators, 2), np.full(2 * fluxes, q), corner, np.zeros((2 * fluxes, 1)))
+
+        def search(q=q, numerators=numerators, levels=levels):
+            rows = []
+            for p in numerators:
+                for at in (0, 1):
+                    chains = chambers.half_chains(int(p), q, t1, t2, corner=at)
+                    spectra = [eigvalsh_tridiagonal(*chain, lapack_driver="sterf") for chain in chains]
+                    rows.append(np.searchsorted(np.sort(np.concatenate(spectra)), levels))
+            return np.stack(rows)
+
+        same = np.broadcast_to(levels, (2 * fluxes, len(levels)))
+        count = functools.partial(sweep, chambers.count_at_corners, model, matrices, same)
+        times, ours, theirs = compare(lambda count=count: count()[0], timed(search), seconds=4)
+        yield Line(
+            "states below energies at two momenta, square",
+            f"q = {q}, {fluxes} fluxes × {energies} energies",
+            "scipy.linalg.eigvalsh_tridiagonal (sterf) + numpy.searchsorted, same chains",
+            **times,
+            error=int(np.sum(ours != theirs)),
+            note="error: miscounts; chains are built in the time of both",
+            headline=False,
+        )
 
 
 def _large_map(largest: int, energies: int) -> Line:

@@ -35,6 +35,7 @@ class Line:
         note: What a reader of the number must know.
         headline: Whether it is in the README's table.
         flops: Floating-point operations that the work needs; None if that is no useful number.
+        traffic: Bytes that it must at least read and write; None if memory is not what limits it.
     """
 
     work: str
@@ -49,6 +50,7 @@ class Line:
     note: str = ""
     headline: bool = True
     flops: float | None = None
+    traffic: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -135,6 +137,19 @@ def peak_flops() -> float:
         clock(lambda: product(device))
         seconds = min(clock(lambda: product(device))[0] for _ in range(5))
     return 8 * size**3 / seconds
+
+
+def peak_bandwidth() -> float:
+    """Bytes per second, read and written, of a copy of an array that no cache holds: the roof for simple work."""
+    source = np.ones(2**25)
+    if jax.default_backend() == "cpu":
+        target = np.empty_like(source)
+        seconds = min(clock(lambda: np.copyto(target, source))[0] for _ in range(5))
+    else:
+        device, copy = jax.numpy.asarray(source), jax.jit(lambda x: x + 1)
+        clock(lambda: copy(device))
+        seconds = min(clock(lambda: copy(device))[0] for _ in range(5))
+    return 2 * source.nbytes / seconds
 
 
 def surroundings(blas_threads: str, quick: bool) -> dict[str, Any]:

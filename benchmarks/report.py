@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_table(surroundings: dict[str, Any], lines: list[Line], peak: float) -> None:
+def print_table(surroundings: dict[str, Any], lines: list[Line], peak: float, bandwidth: float) -> None:
     # Piped output has no width of its own, and a table cut to 80 columns cannot be read.
     console = Console(width=max(shutil.get_terminal_size((150, 40)).columns, 130))
     versions = ", ".join(f"{name} {version}" for name, version in surroundings["versions"].items())
     console.print(
         f"{surroundings['device']}, BLAS threads of the rival: {surroundings['blas_threads_of_the_rival']}, "
         f"Python {surroundings['python']}, {versions}, {surroundings['date']}; "
-        f"matrix product {peak / 1e9:.3g} Gflop/s",
+        f"matrix product {peak / 1e9:.3g} Gflop/s, copy {bandwidth / 1e9:.3g} GB/s",
         highlight=False,
     )
     table = Table(show_lines=False)
@@ -51,7 +51,7 @@ def print_table(surroundings: dict[str, Any], lines: list[Line], peak: float) ->
             "" if line.ratio is None else f"{line.ratio:.2f}",
             "" if line.target is None else f"{line.target:g}",
             "" if line.error is None else f"{line.error:.1g}",
-            "" if line.flops is None else _speed(line.flops / line.ours, peak),
+            _speed(line, peak, bandwidth),
         )
     console.print(table)
     for line in lines:
@@ -59,8 +59,14 @@ def print_table(surroundings: dict[str, Any], lines: list[Line], peak: float) ->
             console.print(f"{line.work}, {line.size}: {line.note}.", highlight=False)
 
 
-def _speed(rate: float, peak: float) -> str:
-    return f"{rate / 1e9:.3g} Gflop/s, {rate / peak:.0%}"
+def _speed(line: Line, peak: float, bandwidth: float) -> str:
+    """Rates of operations and of bytes, each with its part of what the machine can do."""
+    parts = []
+    if line.flops is not None:
+        parts.append(f"{line.flops / line.ours / 1e9:.3g} Gflop/s, {line.flops / line.ours / peak:.0%}")
+    if line.traffic is not None:
+        parts.append(f"{line.traffic / line.ours / 1e9:.3g} GB/s, {line.traffic / line.ours / bandwidth:.0%}")
+    return "; ".join(parts)
 
 
 def _seconds(value: float | None) -> str:

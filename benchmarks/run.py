@@ -10,7 +10,8 @@ Lines that FILE holds already are kept where they are not measured again, so tha
 
 On a GPU the same command makes the table of the GPU: JAX picks it, and CuPy is the rival where it is installed.
 The column "speed" is the rate of floating-point operations that the algorithm needs, where these are known, and its
-part of what `numpy` reaches on this machine's CPU with a matrix product in the same run (on a GPU, `jax.numpy` there).
+part of what `numpy` reaches on this machine's CPU with a matrix product in the same run (on a GPU, `jax.numpy` there);
+where memory is the limit, also the rate of bytes and its part of that of a copy.
 """
 
 import argparse
@@ -52,6 +53,7 @@ def main() -> int:
         print("--check needs the sizes of the stored table, not --quick.", file=sys.stderr)
         return 2
     jax.config.update("jax_enable_x64", True)
+    import block_kernels
     import check
     import continuum
     import counting
@@ -60,6 +62,7 @@ def main() -> int:
     import interactions
     import measure
     import report
+    import rivals
     import spectra
     import sturm_kernels
     import sweeps
@@ -68,10 +71,15 @@ def main() -> int:
     benchmarks = [
         spectra.batched_dense,
         spectra.square_butterfly,
+        rivals.other_packages,
         counting.density_maps,
+        counting.counts_at_corners,
         counting.gap_labels,
         fans.landau_fans,
         sturm_kernels.sturm_counts,
+        sturm_kernels.sturm_levels,
+        block_kernels.ring_counts,
+        block_kernels.small_determinants,
         topology.all_bands,
         continuum.moire_spectra,
         continuum.low_fields,
@@ -83,7 +91,7 @@ def main() -> int:
         fresh.bounded_memory,
     ]
     surroundings = measure.surroundings(options.blas_threads, options.quick)
-    peak = measure.peak_flops()
+    peak, bandwidth = measure.peak_flops(), measure.peak_bandwidth()
     done = {}
     for benchmark in benchmarks:
         name = benchmark.__name__
@@ -91,7 +99,7 @@ def main() -> int:
             print(f"{name} ...", file=sys.stderr, flush=True)
             done[name] = list(benchmark(options.quick))
     lines = [line for part in done.values() for line in part]
-    report.print_table(surroundings, lines, peak)
+    report.print_table(surroundings, lines, peak, bandwidth)
     if options.json is not None:
         rows = _stored_rows(options.json, surroundings)
         for name, part in done.items():

@@ -1,8 +1,9 @@
-"""Benchmark of the kernel `sturm_count`: the reference against LAPACK, other implementations against the reference.
+"""Benchmarks of `sturm_count` and `sturm_bisect`: the references against LAPACK, others against the references.
 
 An implementation other than the reference appears only where there is a device for it; none of them has been run yet.
 """
 
+import functools
 from collections.abc import Iterator
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from measure import Line, compare, timed
 from scipy.linalg import eigvalsh_tridiagonal
 
-from hofstadter_kernels import sturm_count
+from hofstadter_kernels import sturm_bisect, sturm_count
 from hofstadter_kernels.sturm_count.arg_specs import ARG_SPECS, draw
 
 # What each platform can run, apart from the reference.
@@ -29,6 +30,34 @@ def sturm_counts(quick: bool) -> Iterator[Line]:
             yield _against_lapack(name, dtype)
             for backend in BACKENDS.get(platform, ()):
                 yield _against_reference(name, dtype, backend)
+
+
+def sturm_levels(quick: bool) -> Iterator[Line]:
+    """All eigenvalues of the same chains: bisection needs 55 counts (26 in single precision) for each of them."""
+    name = "parity blocks, q = 97" if quick else "parity blocks, q = 199"
+    for dtype in (np.float32,) if jax.default_backend() == "tpu" else (np.float64, np.float32):
+        kind = np.dtype(dtype).name
+        diagonal, bonds, _ = draw(ARG_SPECS[name], dtype)
+        matrices, rows = diagonal.shape
+        indices = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), diagonal.shape)
+        chains = jnp.asarray(diagonal), jnp.asarray(bonds**2)
+        ours = jax.jit(lambda *x: sturm_bisect(*x, implementation="reference"))
+
+        def levels(diagonal=diagonal, bonds=bonds):
+            pairs = zip(diagonal, bonds[:, 1:], strict=True)
+            return np.stack([eigvalsh_tridiagonal(*pair, lapack_driver="sterf") for pair in pairs])
+
+        call = functools.partial(ours, *chains, indices)
+        times, found, expected = compare(call, timed(levels), seconds=3)
+        yield Line(
+            f"eigenvalues of tridiagonal matrices, {kind}",
+            f"{name}: {matrices} matrices of {rows} rows",
+            "scipy.linalg.eigvalsh_tridiagonal (sterf)",
+            **times,
+            error=float(np.max(np.abs(np.asarray(found) - expected))),
+            note=f"reference; on {jax.devices()[0].device_kind}; on CPUs the package calls sterf itself",
+            headline=False,
+        )
 
 
 def _problem(name: str, dtype) -> tuple[str, str, tuple[np.ndarray, np.ndarray, np.ndarray], tuple[jax.Array, ...]]:

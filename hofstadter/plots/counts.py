@@ -22,8 +22,8 @@ _WHOLE = 1e-6
 def integrated_density(dataset: xr.DataArray | xr.Dataset, ax: Axes | None = None, *, colorbar: bool = True) -> Axes:
     """Draw the butterfly of counted states: gaps in the color of the density below them, bands black.
 
-    What is a gap shows down to the distance of two energies, whatever the number of bands. Where bands touch in a point,
-    a gap shows as wide as the levels of the mesh are apart.
+    What is a gap shows down to the distance of two energies, whatever the number of bands. Where bands touch in a
+    point, a gap shows as wide as the levels of the mesh are apart.
 
     Args:
         dataset: What `hofstadter.integrated_density` gives, energies ascending.

@@ -26,7 +26,7 @@ def det_small(
     Up to six rows Laplace's expansion, which has all derivatives everywhere; from seven rows on elimination with the
     largest element of a column as pivot. Both are written out without loops, with the batch in the lanes of registers:
     for thousands of matrices on a CPU the expansion is 6 times as fast as LAPACK, which takes them one by one, and more
-    where they are smaller; elimination is hardly faster at eight rows, where compilation takes seconds. Errors are a
+    where they are smaller; elimination is no faster at eight rows, and takes seconds to compile. Errors are a
     few rounding errors times the product of the rows' lengths. A matrix of more than six rows whose elimination meets a
     column of zeros has determinant zero, and its derivative is not that of the determinant.
 
