@@ -66,7 +66,11 @@ def test_config_runs(path, tmp_path, cache):
     drawn = [*store.parent.glob("*.png"), *store.parent.glob("*.html")]
     assert len(drawn) == len(plots) * sweep_points == out.count("Drew")
     assert json.loads(dataset.attrs["provenance"])[0]["device"]
-    if "tesla_per_quantum" in dataset.attrs or "broadening" in dataset.attrs:
+    if "charge_gap" in dataset:
+        # At filling 0 stable, at ±2 reported as not stable.
+        assert np.isfinite(dataset["charge_gap"]).all()
+        assert dataset["status"].values.tolist() == [15, 0, 15]
+    elif "tesla_per_quantum" in dataset.attrs or "broadening" in dataset.attrs:
         assert all((dataset[name] == 0).all() for name in dataset if name in ("dos_status", "magnetization_status"))
         if "chemical_potential" in dataset.dims or "energy" in dataset.dims:
             assert np.isfinite(dataset.to_array()).all()
