@@ -34,6 +34,7 @@ def test_densities_and_edges_are_those_of_the_levels(name):
             assert upper == pytest.approx(bands[r].min(), abs=step / 64)
 
 
+@pytest.mark.slow
 def test_small_and_large_cells_agree(monkeypatch):
     model, step, window = models.honeycomb(mass=0.1), 0.01, np.array([[-1.0, 1.0]])
     small = count_staircases(SampledStates(model, [hof.Flux(2, 13)]), window, step)[0]

@@ -65,6 +65,7 @@ def test_padding_changes_nothing():
         np.testing.assert_allclose(getattr(padded, name), getattr(exact, name), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_fluxes_and_models_batch_under_jit_and_vmap():
     problems = [hof.at_flux(hof.models.square(1.0, t2), (p, 5), cells=5) for t2, p in [(0.1, 2), (0.05, -2)]]
     groups = [(0, 1)]

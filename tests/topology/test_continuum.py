@@ -65,9 +65,8 @@ def assert_gaps(problem, gaps, at_the_top=False):
     assert all((r - t * int(problem.p)) % int(problem.q) == 0 for r, t in gaps.items())
 
 
-@pytest.mark.parametrize(
-    "number", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_gaps_of_the_electron_gas(number):
     """Among them that of the lowest Landau level, (0, 1)."""
     table = REFERENCE["twodeg"]["gap_table"][number]
