@@ -15,7 +15,7 @@ from hofstadter.eigensolver.dense import eigenvalues
 from hofstadter.errors import CalculationError, Status
 from hofstadter.interactions.charge_edges import charge_gaps, stationary_point
 from hofstadter.interactions.coulomb import BareCoulomb, DoubleGateCoulomb, double_gate_coulomb
-from hofstadter.interactions.exchange import exchange, exchange_off_mesh
+from hofstadter.interactions.exchange import _filled_exchange, exchange
 from hofstadter.interactions.flat_bands import flat_bands, moire_flat_bands
 from hofstadter.interactions.form_factors import form_factors, project, transfers
 from hofstadter.interactions.neutral import _attraction, _form_factors, neutral_energies
@@ -304,8 +304,9 @@ def test_any_momentum_is_as_good_as_one_of_the_mesh(filling):
 
 @pytest.fixture(scope="module")
 def fine():
-    """Flat bands with the accuracy of the reference: 1e-8 meV."""
-    return moire_flat_bands(GRAPHENE, REPULSION, points=12, levels=110, level_rtol=1e-8, rtol=1e-10)
+    """Flat bands with the mesh, levels and cut-off of the reference."""
+    cutoff = 9.5 * K_THETA
+    return moire_flat_bands(GRAPHENE, REPULSION, points=12, levels=110, level_rtol=1e-8, cutoff=cutoff)
 
 
 @pytest.mark.slow
@@ -397,18 +398,20 @@ def test_excitations_lower_for_accelerators(platform, name):
     """What states need, as one program; for TPUs in single precision."""
     single = platform == "tpu"
     narrow = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64, np.dtype(np.int64): np.int32}
-    arrays, static = eqx.partition(graphene(), eqx.is_array)
+    arrays, static = eqx.partition(filled_flavors(graphene(), 2), eqx.is_array)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, narrow.get(x.dtype, x.dtype) if single else x.dtype), arrays
     )
 
     def run(arrays):
-        bands = eqx.combine(arrays, static)
-        state, kind = filled_flavors(bands, 2), bands.kinds[0]
+        state = eqx.combine(arrays, static)
+        bands, kind = state.bands, state.bands.kinds[0]
         if name == "charges":
             return charge_energies(state, 0, 1)
         if name == "off the mesh":
-            return exchange_off_mesh(bands.interaction, kind, kind[:1], bands.reciprocal, bands.moves.cutoff)
+            finals, counted = jnp.arange(4)[None], jnp.ones((1, 4), bands.k.dtype)
+            cutoff = bands.moves.cutoff
+            return _filled_exchange(bands.interaction, kind, kind[:1], finals, counted, bands.reciprocal, cutoff)
         factors, weight = _form_factors(bands.interaction, kind, bands.moves)
         return _attraction(factors, factors, weight, jnp.arange(4)[None])
 
