@@ -129,7 +129,7 @@ def test_energies_of_filled_flavors_are_those_of_fock_space(filling):
 @pytest.mark.parametrize(
     ("gauge", "valleys", "filling", "electron", "hole"),
     [
-        ("landau", 1, 0, 0, 0),
+        pytest.param("landau", 1, 0, 0, 0, marks=SLOW),
         *(
             pytest.param(gauge, 2, *case, marks=SLOW)
             for gauge in GAUGES
@@ -187,6 +187,7 @@ def test_half_filled_flavor_is_no_eigenstate(gauge):
         assert abs(fluctuation_energy(bands, 0, whole)) < 1e-12
 
 
+@pytest.mark.slow
 def test_sum_rules_of_form_factors():
     group = graphene().kinds[0]
     zero = form_factors(group, jnp.zeros((1, 2)))[0]

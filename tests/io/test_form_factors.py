@@ -65,11 +65,11 @@ def test_files_hold_the_same(problem, table, tmp_path, name):
 
 def test_other_programs_find_real_numbers(problem, tmp_path):
     h5py = pytest.importorskip("h5py", reason="reads HDF5 without our code")
-    path = save_form_factors(tmp_path / "table.h5", problem, (0, 1), points=1, cutoff=4.0)
+    path = save_form_factors(tmp_path / "table.h5", problem, (0, 2), **OPTIONS)
     with h5py.File(path) as file:
         assert file["form_factor_real"].dtype == np.float64
-        assert file["form_factor_real"].shape == file["form_factor_imag"].shape == (1, 1, file["p"].shape[0], 1, 1)
-        np.testing.assert_allclose(file["form_factor_real"][0, 0, 0], 1, atol=1e-13)
+        assert file["form_factor_real"].shape == file["form_factor_imag"].shape == (2, 1, file["p"].shape[0], 2, 2)
+        np.testing.assert_allclose(file["form_factor_real"][0, 0, 0], np.eye(2), atol=1e-13)
 
 
 def test_requests_that_cannot_be_met(problem, tmp_path, monkeypatch):
