@@ -32,6 +32,7 @@ from hofstadter.interactions.heavy_fermion_mean_field import (
     heavy_fermion_repulsion,
     mean_field_flavors,
 )
+from hofstadter.io.form_factors import form_factor_dataset, open_form_factors, save_form_factors
 from hofstadter.io.store import open_store
 from hofstadter.lattice import mesh
 from hofstadter.sweep.function import sweep
@@ -111,6 +112,7 @@ __all__ = [
     "fit_dataset",
     "fit_heavy_fermions",
     "fluxes_near",
+    "form_factor_dataset",
     "gap_lines",
     "gaps",
     "geometry_map",
@@ -129,6 +131,7 @@ __all__ = [
     "models",
     "naive_heavy_fermion_problem",
     "nested_wilson_loop",
+    "open_form_factors",
     "open_store",
     "orbital_magnetization",
     "orbital_moment",
@@ -136,6 +139,7 @@ __all__ = [
     "predict_observations",
     "quantum_geometric_tensor",
     "quantum_metric",
+    "save_form_factors",
     "solve",
     "solve_window",
     "spin_flavors",

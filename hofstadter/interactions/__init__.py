@@ -1,6 +1,6 @@
 """Electrons that repel each other within a few bands: form factors, exact excitations, and Hartree–Fock."""
 
-from hofstadter.interactions.charge_edges import ChargeGap, charge_gaps
+from hofstadter.interactions.charge_edges import ChargeGap, charge_gaps, stationary_point
 from hofstadter.interactions.coulomb import (
     AbstractInteraction,
     BareCoulomb,
@@ -25,7 +25,13 @@ from hofstadter.interactions.mean_field_label import MeanFieldLabels, mean_field
 from hofstadter.interactions.momentum_cutoff import MomentumCutoff, momentum_cutoff
 from hofstadter.interactions.neutral import neutral_energies
 from hofstadter.interactions.reentrant_fan import fan_lines
-from hofstadter.interactions.strong_coupling import FilledFlavors, charge_energies, charge_matrices, filled_flavors
+from hofstadter.interactions.strong_coupling import (
+    FilledFlavors,
+    charge_energies,
+    charge_matrices,
+    filled_flavors,
+    fluctuation_energy,
+)
 
 __all__ = [
     "AbstractInteraction",
@@ -52,6 +58,7 @@ __all__ = [
     "filled_flavors",
     "flat_bands",
     "flavor_field",
+    "fluctuation_energy",
     "form_factors",
     "hartree_fock",
     "interacting_bands",
@@ -62,5 +69,6 @@ __all__ = [
     "project",
     "random_field",
     "single_gate_coulomb",
+    "stationary_point",
     "transfers",
 ]
