@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -106,6 +107,20 @@ def test_charge_gap_of_a_polarized_parent(flux):
     found = [edges(own, flux) for own in flavors(POLARIZED).values()]
     gap = min(upper for _, upper in found) - max(lower for lower, _ in found)
     np.testing.assert_allclose(gap, REFERENCE["charge_gap_valley_polarized"][flux], atol=0.01)
+
+
+@pytest.mark.slow
+def test_charge_gap_falls_towards_that_without_a_field():
+    """J − 2M = 8.986 is the limit of 12.2 at 1/100 and 10.98 at 1/200: it is reached slowly."""
+    gaps = []
+    for q in (100, 200):
+        levels = []
+        for own in flavors(POLARIZED).values():
+            problem = hof.at_flux(own.model, (1, q), levels=q + 4, bands_per_cell=2)
+            levels.append(np.linalg.eigvalsh(problem.matrix(jnp.array([0.13, 0.02]) / q)))
+        energies = np.concatenate(levels)
+        gaps.append(energies[energies > 0].min() - energies[energies < 0].max())
+    np.testing.assert_allclose(gaps, [12.2, 10.98], atol=0.005)
 
 
 @pytest.mark.slow
