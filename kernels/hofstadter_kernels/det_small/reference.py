@@ -43,7 +43,7 @@ def _expand(rows: list[list[Parts]]) -> Parts:
 
 def _minors(rows: list[list[Parts]]) -> dict[tuple[int, ...], Parts]:
     """Determinants of these rows and any as many columns."""
-    minors = {(column,): value for column, value in enumerate(rows[0])}
+    minors: dict[tuple[int, ...], Parts] = {(column,): value for column, value in enumerate(rows[0])}
     for size, row in enumerate(rows[1:], start=2):
         smaller, minors = minors, {}
         for columns in itertools.combinations(range(len(row)), size):
