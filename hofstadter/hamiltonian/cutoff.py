@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
+from hofstadter.models._abstract import AbstractContinuum
 
 Problem = TypeVar("Problem", bound=AbstractTruncatedProblem)
 
@@ -22,6 +24,42 @@ MAX_BASIS = 6000
 # Momenta, in units of 1/q, where the basis is judged: one of no symmetry, and two symmetric ones if they are cheap.
 PROBES = np.array([(0.137, 0.291), (0.0, 0.0), (0.5, 0.5)])
 CHEAP_BASIS = 800
+
+
+def with_size(
+    name: str,
+    size: int | None,
+    build: Callable[[int], Problem],
+    *,
+    fewest: int,
+    wanted: tuple[int, int],
+    find: Callable[[], int],
+    model: AbstractContinuum,
+    rtol: float,
+) -> Problem:
+    """A problem in a basis of given size or, by default, one that suffices; judged where its numbers are known.
+
+    Args:
+        name: What the caller calls the size.
+        size: The size; None to find it.
+        build: Makes the problem with a basis of given size.
+        fewest: The smallest size that holds the wanted bands.
+        wanted: How many those are on each side of the reference.
+        find: Finds a size that suffices.
+        model: The zero-field model, perhaps traced.
+        rtol: Tolerance relative to the range of the wanted energies.
+
+    Raises:
+        ValueError: If the size is too small to hold the wanted bands, or not given while the model is traced.
+    """
+    if size is None:
+        if not is_concrete(model):
+            raise fail(name, "given while the model is traced", None, "Find it beforehand: `at_flux(...).size`.")
+        size = max(fewest, find())
+    elif as_integer(name, size, minimum=1) < fewest:
+        raise fail(name, f"at least {fewest} to hold the {sum(wanted)} wanted bands", size)
+    problem = build(size)
+    return judged(problem, build(math.ceil(size * MARGIN)), rtol) if is_concrete(model) else problem
 
 
 def smallest_sufficient(build: Callable[[int], AbstractTruncatedProblem], start: int, rtol: float) -> int:

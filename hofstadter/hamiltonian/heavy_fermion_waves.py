@@ -1,14 +1,11 @@
 """Topological heavy fermions at zero field: plane waves of the c electrons, Bloch sums of the f orbitals."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from hofstadter import lattice
-from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian import cutoff
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
@@ -121,18 +118,20 @@ def heavy_fermion_wave_problem(
     bands = model.wanted_bands(Flux(0, 1), bands_per_cell)
     valleys = len(model.valleys)
     fewest = max(1, -(-(sum(bands) - F_ORBITALS * valleys) // (C_ORBITALS * valleys)))
-    if plane_waves is None:
-        if not is_concrete(model):
-            raise fail("plane_waves", "given while the model is traced", None)
-        start = max(fewest, FIRST_PLANE_WAVES)
-        found = cutoff.smallest_sufficient(lambda count: _assemble(model, count, bands), start, rtol)
-        plane_waves = max(fewest, found)
-    elif as_integer("plane_waves", plane_waves, minimum=1) < fewest:
-        raise fail("plane_waves", f"at least {fewest} to hold the {sum(bands)} wanted bands", plane_waves)
-    problem = _assemble(model, plane_waves, bands)
-    if not is_concrete(model):
-        return problem
-    return cutoff.judged(problem, _assemble(model, math.ceil(plane_waves * cutoff.MARGIN), bands), rtol)
+
+    def build(count: int) -> HeavyFermionWaveProblem:
+        return _assemble(model, count, bands)
+
+    return cutoff.with_size(
+        "plane_waves",
+        plane_waves,
+        build,
+        fewest=fewest,
+        wanted=bands,
+        find=lambda: cutoff.smallest_sufficient(build, max(fewest, FIRST_PLANE_WAVES), rtol),
+        model=model,
+        rtol=rtol,
+    )
 
 
 @eqx.filter_jit

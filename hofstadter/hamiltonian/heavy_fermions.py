@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian import cutoff
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
@@ -190,16 +189,16 @@ def heavy_fermion_problem(
     """
     wanted = model.wanted_bands(flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, wanted)
-    if levels is None:
-        if not is_concrete(model):
-            raise fail("levels", "given while the model is traced", None, "Find it beforehand: `at_flux(...).levels`.")
-        levels = sufficient_levels(model, flux, bands_per_cell, rtol)
-    elif as_integer("levels", levels, minimum=1) < fewest:
-        raise fail("levels", f"at least {fewest} to hold the {sum(wanted)} wanted bands", levels)
-    problem = with_levels(model, flux, levels, wanted)
-    if not is_concrete(model):
-        return problem
-    return cutoff.judged(problem, with_levels(model, flux, math.ceil(levels * cutoff.MARGIN), wanted), rtol)
+    return cutoff.with_size(
+        "levels",
+        levels,
+        lambda count: with_levels(model, flux, count, wanted),
+        fewest=fewest,
+        wanted=wanted,
+        find=lambda: sufficient_levels(model, flux, bands_per_cell, rtol),
+        model=model,
+        rtol=rtol,
+    )
 
 
 def with_levels(model: HeavyFermions, flux: Flux, levels: int, wanted: tuple[int, int]) -> HeavyFermionProblem:

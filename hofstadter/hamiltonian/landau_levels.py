@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian import cutoff
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
@@ -133,16 +132,16 @@ def with_sufficient_levels(
 
     bands = model.wanted_bands(flux, bands_per_cell)
     fewest = _fewest_levels(model, flux, bands)
-    if levels is None:
-        if not is_concrete(model):
-            raise fail("levels", "given while the model is traced", None, "Find it beforehand: `at_flux(...).levels`.")
-        levels = max(fewest, _sufficient_levels(build, model, flux, bands_per_cell, rtol))
-    elif as_integer("levels", levels, minimum=1) < fewest:
-        raise fail("levels", f"at least {fewest} to hold the {sum(bands)} wanted bands", levels)
-    problem = build(flux, levels, bands)
-    if not is_concrete(model):
-        return problem
-    return cutoff.judged(problem, build(flux, math.ceil(levels * cutoff.MARGIN), bands), rtol)
+    return cutoff.with_size(
+        "levels",
+        levels,
+        lambda count: build(flux, count, bands),
+        fewest=fewest,
+        wanted=bands,
+        find=lambda: _sufficient_levels(build, model, flux, bands_per_cell, rtol),
+        model=model,
+        rtol=rtol,
+    )
 
 
 @eqx.filter_jit

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from hofstadter import lattice
-from hofstadter._checks import as_integer, fail, is_concrete
 from hofstadter.flux import Flux
 from hofstadter.hamiltonian import cutoff
 from hofstadter.hamiltonian._abstract import AbstractTruncatedProblem
@@ -134,18 +133,20 @@ def plane_wave_problem(
     """
     bands = model.wanted_bands(Flux(0, 1), bands_per_cell)
     fewest = -(-sum(bands) // model.components)
-    if plane_waves is None:
-        if not is_concrete(model):
-            raise fail("plane_waves", "given while the model is traced", None)
-        start = max(fewest, FIRST_PLANE_WAVES)
-        found = cutoff.smallest_sufficient(lambda count: _assemble(model, count, bands), start, rtol)
-        plane_waves = max(fewest, found)
-    elif as_integer("plane_waves", plane_waves, minimum=1) < fewest:
-        raise fail("plane_waves", f"at least {fewest} to hold the {sum(bands)} wanted bands", plane_waves)
-    problem = _assemble(model, plane_waves, bands)
-    if not is_concrete(model):
-        return problem
-    return cutoff.judged(problem, _assemble(model, math.ceil(plane_waves * cutoff.MARGIN), bands), rtol)
+
+    def build(count: int) -> PlaneWaveProblem:
+        return _assemble(model, count, bands)
+
+    return cutoff.with_size(
+        "plane_waves",
+        plane_waves,
+        build,
+        fewest=fewest,
+        wanted=bands,
+        find=lambda: cutoff.smallest_sufficient(build, max(fewest, FIRST_PLANE_WAVES), rtol),
+        model=model,
+        rtol=rtol,
+    )
 
 
 @eqx.filter_jit
