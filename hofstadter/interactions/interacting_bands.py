@@ -69,10 +69,14 @@ class InteractingBands(eqx.Module):
     @property
     def one_body(self) -> DensityMatrix:
         """The one-body Hamiltonian."""
-        valleys, points, bands = self.kinetic.shape
-        shape = (valleys, self.spins, points, bands)
-        diagonal = jnp.broadcast_to(self.kinetic[:, None], shape).transpose(2, 0, 1, 3).reshape(points, -1)
-        return jax.vmap(jnp.diag)(diagonal).astype(self.kernel.dtype)
+        diagonal = jax.vmap(jax.vmap(jnp.diag))(self.kinetic)
+        return self.same_for_spins(diagonal.astype(self.kernel.dtype))
+
+    def same_for_spins(self, blocks: Complex[Array, "valley point band band"]) -> DensityMatrix:
+        """A matrix of all orbitals from one block for each valley, without any mixing of flavors."""
+        same = jnp.einsum("vw,st->vswt", jnp.eye(self.valleys), jnp.eye(self.spins)).astype(blocks.dtype)
+        full = jnp.einsum("vkmn,vswt->kvsmwtn", blocks, same)
+        return full.reshape(self.points, self.orbitals, self.orbitals)
 
     def fock(self, density: DensityMatrix) -> DensityMatrix:
         """h0 + h[P − 1/2] − X[P − 1/2], the derivative of the energy by the density matrix."""
@@ -89,11 +93,8 @@ class InteractingBands(eqx.Module):
         """H − X of a deviation from half filling."""
         orbital = self._as_orbitals(deviation)
         charge = jnp.einsum("kvsmvsn,vgknm->g", orbital, self.vertical)
-        potential = jnp.einsum("g,vgkmn->kvmn", self.bands.weight * charge.conj(), self.vertical)
-        valley, spin = jnp.eye(self.valleys), jnp.eye(self.spins)
-        same = jnp.einsum("vw,st->vswt", valley, spin).astype(potential.dtype)
-        hartree = jnp.einsum("kvmn,vswt->kvsmwtn", potential, same).reshape(deviation.shape)
-        return hartree - self._exchange(deviation)
+        potential = jnp.einsum("g,vgkmn->vkmn", self.bands.weight * charge.conj(), self.vertical)
+        return self.same_for_spins(potential) - self._exchange(deviation)
 
     def _exchange(self, deviation: DensityMatrix) -> DensityMatrix:
         orbital = self._as_orbitals(deviation)
